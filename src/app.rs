@@ -1,0 +1,219 @@
+//! Wires it all together: stores to drivers, drivers to judge and listeners, and an orderly end.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::RngExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::core::assess::State;
+use crate::core::judge::{self, Verdicts};
+use crate::core::model::{Plan, WriterId};
+use crate::core::time::Span;
+use crate::driver::{self, Driver};
+use crate::http::listen::LimitedListener;
+use crate::http::{self, Shared};
+use crate::settings::{Settings, StoreKind, StoreSettings};
+#[cfg(feature = "dynamodb")]
+use crate::stores::dynamodb::DynamoDbStore;
+use crate::stores::simulated::SimulatedStore;
+use crate::view::{Identity, Sources};
+
+/// How often the judge looks: states are known to be this fresh.
+const JUDGE_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// Where a listener cannot be bound, or a store's task broke down.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let gauge = Gauge::start(settings).await?;
+    let broke_down = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = gauge.broke_down() => true,
+    };
+    tracing::info!("stopping");
+    gauge.stop().await;
+    if broke_down {
+        bail!("a store's task broke down; the log says why");
+    }
+    Ok(())
+}
+
+/// A running gauge.
+#[derive(Debug)]
+pub struct Gauge {
+    stop: CancellationToken,
+    broken: CancellationToken,
+    tasks: JoinSet<()>,
+    grace: Duration,
+}
+
+impl Gauge {
+    /// Binds the listeners, then starts to measure.
+    ///
+    /// # Errors
+    ///
+    /// Where a listener cannot be bound.
+    pub async fn start(settings: Settings) -> anyhow::Result<Gauge> {
+        let clock = Clock::start();
+        let loaded_at = clock.wall();
+        let server = settings.server.clone();
+        let listener = bind("server.listen", server.listen).await?;
+        let metrics_listener = match server.metrics_listen {
+            Some(address) => Some(bind("server.metrics_listen", address).await?),
+            None => None,
+        };
+        let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
+        // Half of the grace is for the last heartbeats, so that the other half is there for what hangs.
+        let grace = server.shutdown_grace / 2;
+        let mut tasks = JoinSet::new();
+        let mut snapshots = Vec::new();
+        let writer = WriterId(rand::rng().random());
+        let host = boot_id();
+        let count = settings.stores.len();
+        for (index, store) in settings.stores.iter().enumerate() {
+            let plan = plan(store, writer, host.clone(), index as f64 / (count * store.regions.len()) as f64);
+            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await;
+            snapshots.push(driver.snapshots);
+            tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
+        }
+        let (publish, verdicts) = watch::channel(Arc::new(Verdicts::new()));
+        let identity = Identity { cell: settings.cell.name.clone().unwrap_or_default(), role: settings.role.label() };
+        let sources = Sources { snapshots, verdicts, clock, identity: Arc::new(identity) };
+        tasks.spawn(judge(sources.clone(), publish, stop.clone()));
+        let shared = Shared::new(sources, loaded_at);
+        if let Some(listener) = metrics_listener {
+            tasks.spawn(serve(listener, http::metrics_only(shared.clone()), stop.clone()));
+        }
+        tasks.spawn(serve(listener, http::full(shared), stop.clone()));
+        tracing::info!(listen = %server.listen, stores = count, pairs = settings.pair_count(), "measuring");
+        Ok(Gauge { stop, broken, tasks, grace: server.shutdown_grace })
+    }
+
+    /// Returns when a store's task has broken down.
+    pub async fn broke_down(&self) {
+        self.broken.cancelled().await;
+    }
+
+    /// Resigns every seat and ends everything, within the grace, whatever hangs.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // A little of the grace is left for the process itself to end.
+        let grace = self.grace.mul_f64(0.8);
+        if timeout(grace, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("not everything ended in time; what is left is cut off");
+        }
+    }
+}
+
+async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<LimitedListener> {
+    LimitedListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; free the address, or set {key} to another"))
+}
+
+async fn serve(listener: LimitedListener, router: axum::Router, stop: CancellationToken) {
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    if let Err(error) = serving.into_future().await {
+        tracing::error!(%error, "a listener failed");
+        stop.cancel();
+    }
+}
+
+/// A driver that ends without having been asked to is not to be passed over: its numbers would be frozen.
+async fn watch_over(task: JoinHandle<()>, stop: CancellationToken, broken: CancellationToken) {
+    let ended = task.await;
+    if ended.is_err() || !stop.is_cancelled() {
+        broken.cancel();
+    }
+}
+
+async fn judge(sources: Sources, publish: watch::Sender<Arc<Verdicts>>, stop: CancellationToken) {
+    let mut verdicts = Verdicts::new();
+    let mut ticks = interval(JUDGE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let view = sources.view();
+        let transitions = judge::step(&mut verdicts, view.stores.iter().map(Arc::as_ref), view.now);
+        // The first look only finds that nothing is known yet.
+        for transition in transitions.iter().filter(|transition| transition.from.is_some()) {
+            let store = &view.stores[transition.store];
+            let (source_region, target_region) = (store.region(transition.source), store.region(transition.target));
+            let (store, to, reason) = (&store.plan.store, transition.to.label(), &transition.reason);
+            let from = transition.from.map_or("", State::label);
+            if matches!(transition.to, State::Ok) {
+                tracing::info!(%store, %source_region, %target_region, from, to, "state changed");
+            } else {
+                tracing::warn!(%store, %source_region, %target_region, from, to, reason, "state changed");
+            }
+        }
+        if !transitions.is_empty() || publish.borrow().len() != verdicts.len() {
+            publish.send_replace(Arc::new(verdicts.clone()));
+        }
+    }
+}
+
+/// What the ledger of a store is to measure. `phase` moves its ticks within the interval.
+fn plan(store: &StoreSettings, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
+    Plan {
+        store: store.name.as_str().into(),
+        kind: store.kind.label(),
+        regions: store.regions.iter().map(|region| region.name.as_str().into()).collect(),
+        interval: Span::from(store.heartbeat.interval),
+        slots: store.heartbeat.slots,
+        reads_per_interval: store.reads_per_interval,
+        read_schedule: store.read_schedule,
+        consistency: store.read,
+        placement: store.heartbeat.placement,
+        warn_lag: Span::from(store.warn_lag),
+        writer,
+        host,
+        phase,
+        patience: rand::rng().random(),
+    }
+}
+
+async fn start_driver(
+    settings: &StoreSettings,
+    plan: Plan,
+    clock: Clock,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Driver {
+    match &settings.kind {
+        StoreKind::Simulated(simulated) => {
+            let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
+            let store = SimulatedStore::new(simulated.clone(), regions, settings.read, clock);
+            driver::start(store, plan, clock, stop, grace)
+        }
+        #[cfg(feature = "dynamodb")]
+        StoreKind::Dynamodb(dynamodb) => {
+            let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
+            driver::start(store, plan, clock, stop, grace)
+        }
+        #[cfg(not(feature = "dynamodb"))]
+        StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
+    }
+}
+
+/// The host's boot id: two processes that read the same one share a wall clock.
+fn boot_id() -> Arc<str> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    match id.trim() {
+        // Without one nobody else's heartbeat may pass for having been timed by our clock.
+        "" => format!("unknown-{:016x}", rand::rng().random::<u64>()).into(),
+        id => id.into(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The pure core: it decides, the shell acts. No async, no SDK, no clock, no randomness that it was not handed.
+//!
+//! In reading order: [`time`], [`model`] and [`heartbeat`] are the words; [`reign`] says who writes; [`schedule`] says
+//! when to look; [`sample`] is the measurement, [`outstanding`] and [`track`] what it is made from; [`window`] and
+//! [`pair`] what the samples add up to; [`ledger`] ties these together; [`snapshot`] is what it shows, [`assess`] what
+//! that means at a given moment, [`judge`] since when.
+
+pub mod assess;
+pub mod count;
+pub mod heartbeat;
+pub mod judge;
+pub mod ledger;
+pub mod model;
+pub mod outstanding;
+pub mod pair;
+pub mod reign;
+pub mod sample;
+pub mod schedule;
+pub mod snapshot;
+pub mod time;
+pub mod track;
+pub mod window;

@@ -1,0 +1,329 @@
+//! The nouns: regions, slots, heartbeats' identities, what a store was asked and what it answered.
+//!
+//! A [`RegionId`] is an index into the regions of one store, in the order of the settings. Names are for people.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::heartbeat::{Found, Heartbeat};
+use super::time::{Mono, Span};
+
+/// A region of one store: its index in [`Plan::regions`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RegionId(pub u16);
+
+impl RegionId {
+    /// As an index into anything that is kept per region.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// One of the K heartbeat keys of a source, counted from 0.
+pub type Slot = u16;
+
+/// Which heartbeat: the reign it belongs to and its tick's number in it. Heartbeats are ordered by (run, seq).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Beat {
+    /// One uninterrupted reign of one writer on one clock.
+    pub run: u64,
+    /// The number of the tick in that run; missed ticks leave gaps.
+    pub seq: u64,
+}
+
+/// 128 random bits that name one writing process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WriterId(pub u128);
+
+impl fmt::Display for WriterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for WriterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Where the heartbeats live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// In the application's own table: samples its own partitions.
+    Inline,
+    /// In a table of their own beside it: shows the link, not the application table's backlog.
+    Companion,
+}
+
+impl Placement {
+    /// The word used in labels and answers.
+    pub fn label(self) -> &'static str {
+        match self {
+            Placement::Inline => "inline",
+            Placement::Companion => "companion",
+        }
+    }
+}
+
+/// How heartbeats are read back within the target region.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Consistency {
+    /// Strongly consistent within the region: isolates the replication between regions.
+    Strong,
+    /// What an eventual reader sees; the bracket then guarantees `upper ≥ first`, `lower ≤ last` replica to show it.
+    Eventual,
+}
+
+impl Consistency {
+    /// The word used in labels and answers.
+    pub fn label(self) -> &'static str {
+        match self {
+            Consistency::Strong => "strong",
+            Consistency::Eventual => "eventual",
+        }
+    }
+}
+
+/// How reads are placed in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadSchedule {
+    /// Densest where arrivals are expected, as learned from the samples.
+    Adaptive,
+    /// Evenly spaced.
+    Fixed,
+}
+
+/// What one ledger is to measure: one store, as settings and topology say.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The operator's name of the store.
+    pub store: Arc<str>,
+    /// What kind of store it is, for people: `dynamodb`, `simulated`, …
+    pub kind: &'static str,
+    /// All regions; every ordered pair of two of them is a region pair.
+    pub regions: Vec<Arc<str>>,
+    /// Time between two heartbeats of a source.
+    pub interval: Span,
+    /// Heartbeat keys per source, at least 1.
+    pub slots: Slot,
+    /// Budget: polls per target replica and interval, on average.
+    pub reads_per_interval: u32,
+    /// How the reads are placed.
+    pub read_schedule: ReadSchedule,
+    /// How they are answered.
+    pub consistency: Consistency,
+    /// Where the heartbeats live.
+    pub placement: Placement,
+    /// Current lag above this is `lagging`.
+    pub warn_lag: Span,
+    /// This process, as a writer.
+    pub writer: WriterId,
+    /// This host's boot id: heartbeats that carry it were timed by this host's clock.
+    pub host: Arc<str>,
+    /// Moves all ticks of this store within the interval, `0.0..1.0`, so that stores do not tick in step.
+    pub phase: f64,
+    /// Adds 0–2 intervals to a standby's patience (`0.0..1.0` of them), so that two do not take over in step.
+    pub patience: f64,
+}
+
+impl Plan {
+    /// A call's deadline: one interval, within 0.5–5 s.
+    pub fn deadline(&self) -> Span {
+        self.interval.clamp(Span::from_millis(500), Span::from_millis(5_000))
+    }
+
+    /// All regions' ids.
+    pub fn region_ids(&self) -> impl DoubleEndedIterator<Item = RegionId> + use<> {
+        (0..self.regions.len() as u16).map(RegionId)
+    }
+}
+
+/// Why a call failed. Closed, so that it can be a metric label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reason {
+    /// The store refused for lack of capacity.
+    Throttled,
+    /// The caller may not do this.
+    Denied,
+    /// No credentials, or they have expired.
+    Credentials,
+    /// No such table, container or account.
+    NotFound,
+    /// No answer within the deadline.
+    Timeout,
+    /// No connection, or it broke.
+    Connect,
+    /// The name did not resolve.
+    Dns,
+    /// Anything else, server errors among them.
+    Other,
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Reason::index`].
+    pub const ALL: [Reason; 8] = [
+        Reason::Throttled,
+        Reason::Denied,
+        Reason::Credentials,
+        Reason::NotFound,
+        Reason::Timeout,
+        Reason::Connect,
+        Reason::Dns,
+        Reason::Other,
+    ];
+
+    /// Its place in [`Reason::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Reason::Throttled => "throttled",
+            Reason::Denied => "denied",
+            Reason::Credentials => "credentials",
+            Reason::NotFound => "not_found",
+            Reason::Timeout => "timeout",
+            Reason::Connect => "connect",
+            Reason::Dns => "dns",
+            Reason::Other => "other",
+        }
+    }
+
+    /// In words, for a person on call.
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::Throttled => "the store throttles us",
+            Reason::Denied => "access is denied",
+            Reason::Credentials => "credentials are missing or have expired",
+            Reason::NotFound => "the table is not there",
+            Reason::Timeout => "no answer within the deadline",
+            Reason::Connect => "no connection",
+            Reason::Dns => "the endpoint's name does not resolve",
+            Reason::Other => "the store answered with an error",
+        }
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The closed reason.
+    pub reason: Reason,
+    /// What the store or the SDK said, for the log.
+    pub message: String,
+}
+
+/// On what condition a heartbeat may be written: the fence between writers. It is decided on slot 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expect {
+    /// Our own earlier heartbeat is there: `run = mine AND writer = me AND seq < new`.
+    Steady,
+    /// Nothing is there, or exactly what was seen last (`None`: nothing was).
+    Takeover {
+        /// The heartbeat that must not have moved.
+        seen: Option<Beat>,
+    },
+    /// Slots other than 0: nothing there, or an older run, or as in [`Expect::Steady`].
+    Follow,
+    /// What is there is not a usable heartbeat: replace it on condition that it is as read just before.
+    ReplaceInvalid,
+}
+
+/// One heartbeat to be written.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Write {
+    /// The region it is written in.
+    pub source: RegionId,
+    /// What to write; its `slot` and `source` are part of the key.
+    pub heartbeat: Heartbeat,
+    /// The fence.
+    pub expect: Expect,
+    /// Ask which heartbeat this one replaces: it tells whether an unanswered write had been committed.
+    pub want_replaced: bool,
+}
+
+/// What came of a write.
+#[derive(Clone, PartialEq, Debug)]
+pub enum WriteOutcome {
+    /// It was committed.
+    Acknowledged {
+        /// The heartbeat it replaced, where that was asked for and there was a valid one.
+        replaced: Option<Beat>,
+    },
+    /// The condition did not hold.
+    Refused {
+        /// What is stored under the key; `None`: nothing.
+        stored: Option<Found>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// Whether it may have been committed all the same (no answer), or certainly was not (an error answer).
+        maybe_committed: bool,
+    },
+}
+
+/// What one read of one slot at one target replica found.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SlotRead {
+    /// At most one entry per source that has a key there.
+    pub found: Vec<(RegionId, Found)>,
+    /// Keys that belong to no configured source.
+    pub unknown_sources: u32,
+}
+
+/// What the core wants done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// Write a heartbeat.
+    Write(Write),
+    /// Read all sources' heartbeats of one slot at one target replica.
+    Read {
+        /// The replica.
+        target: RegionId,
+        /// The slot.
+        slot: Slot,
+    },
+}
+
+/// What happened: the answer to one [`Action`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// Read just before the call left.
+    pub sent: Mono,
+    /// Read just after the answer was in hand.
+    pub received: Mono,
+    /// Capacity units (or RU) that the call consumed, where the store says.
+    pub capacity_units: f64,
+    /// Which call, and what came of it.
+    pub kind: EventKind,
+}
+
+/// The calls and their answers.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EventKind {
+    /// Answers [`Action::Write`].
+    Wrote {
+        /// Where.
+        source: RegionId,
+        /// Which key.
+        slot: Slot,
+        /// Which heartbeat.
+        beat: Beat,
+        /// What came of it.
+        outcome: WriteOutcome,
+    },
+    /// Answers [`Action::Read`].
+    Read {
+        /// The replica.
+        target: RegionId,
+        /// The slot.
+        slot: Slot,
+        /// What was found, or why nothing could be.
+        outcome: Result<SlotRead, Failure>,
+    },
+}

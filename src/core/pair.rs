@@ -1,0 +1,116 @@
+//! What one region pair's samples add up to: histogram, windows, recent samples, learned hazard.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::sample::{Bracket, Sample};
+use super::schedule::Hazard;
+use super::time::{Mono, Span};
+use super::window::{Summary, Window};
+
+/// Recent samples that are kept per pair.
+pub const RECENT_MAX: usize = 128;
+
+/// Upper ends of the histogram's buckets, in seconds: 0.05 … 300, the usual thresholds among them.
+pub const BUCKETS: [f64; 13] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Counts of lag samples by their midpoint.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Histogram {
+    /// Samples in each of [`BUCKETS`], not cumulated; what lies above the last is in `count` alone.
+    pub buckets: [u64; BUCKETS.len()],
+    /// All samples.
+    pub count: u64,
+    /// Sum of the midpoints, in seconds.
+    pub sum: f64,
+}
+
+impl Histogram {
+    fn add(&mut self, seconds: f64) {
+        if let Some(bucket) = BUCKETS.iter().position(|end| seconds <= *end) {
+            self.buckets[bucket] += 1;
+        }
+        self.count += 1;
+        self.sum += seconds;
+    }
+}
+
+/// The statistics of one pair.
+#[derive(Clone, Debug, Default)]
+pub struct PairStats {
+    histogram: Histogram,
+    wide: u64,
+    window: Window,
+    summary: Arc<Summary>,
+    summarised_at: Option<Mono>,
+    stale: bool,
+    recent: Arc<VecDeque<Sample>>,
+    newest: Option<Bracket>,
+    hazard: Hazard,
+}
+
+impl PairStats {
+    /// Counts a sample. A wide one is kept and counted, but is no point in a histogram or a quantile.
+    pub fn add(&mut self, sample: Sample, seen: Mono, interval: Span) {
+        if sample.bracket.is_wide(interval) {
+            self.wide += 1;
+        } else {
+            let midpoint = sample.bracket.midpoint();
+            self.histogram.add(midpoint.as_secs_f64());
+            self.window.add(seen, midpoint);
+            self.hazard.learn(sample.bracket);
+            self.stale = true;
+        }
+        self.newest = Some(sample.bracket);
+        // Shared with the last snapshot: copied here at most once per snapshot.
+        let recent = Arc::make_mut(&mut self.recent);
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(sample);
+    }
+
+    /// Brings the summary up to date, at most once a second.
+    pub fn summarise(&mut self, now: Mono) {
+        let due = match self.summarised_at {
+            None => true,
+            // A window empties as time passes, too, if nothing new comes in.
+            Some(at) => now - at >= Span::from_millis(if self.stale { 1_000 } else { 15_000 }),
+        };
+        if due {
+            self.summary = Arc::new(self.window.summary(now));
+            self.summarised_at = Some(now);
+            self.stale = false;
+        }
+    }
+
+    /// Quantiles over the windows, at most a second old.
+    pub fn summary(&self) -> &Arc<Summary> {
+        &self.summary
+    }
+
+    /// Samples by midpoint since the start.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
+    }
+
+    /// Samples too wide to be a point.
+    pub fn wide(&self) -> u64 {
+        self.wide
+    }
+
+    /// The newest samples, oldest first.
+    pub fn recent(&self) -> &Arc<VecDeque<Sample>> {
+        &self.recent
+    }
+
+    /// The bracket made last.
+    pub fn newest(&self) -> Option<Bracket> {
+        self.newest
+    }
+
+    /// When its heartbeats tend to arrive.
+    pub fn hazard(&self) -> &Hazard {
+        &self.hazard
+    }
+}

@@ -1,0 +1,112 @@
+//! What everybody else gets to see of a ledger: immutable, cheap to clone, and computed further at the time of asking.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::count::{OwnCounters, RegionCounters};
+use super::model::{Plan, Reason, RegionId, Slot};
+use super::pair::Histogram;
+use super::sample::{Bracket, Sample};
+use super::time::{Mono, Now, Span};
+use super::track::Watermark;
+use super::window::Summary;
+
+/// One store, all pairs.
+#[derive(Clone, Debug)]
+pub struct StoreSnapshot {
+    /// What is being measured.
+    pub plan: Arc<Plan>,
+    /// When this was taken.
+    pub taken: Now,
+    /// Every region pair, by source and then by target.
+    pub pairs: Vec<PairSnapshot>,
+    /// Every region's counters, in the plan's order.
+    pub regions: Vec<RegionCounters>,
+    /// The gauge's own counters.
+    pub own: OwnCounters,
+}
+
+impl StoreSnapshot {
+    /// A region's name.
+    pub fn region(&self, region: RegionId) -> &Arc<str> {
+        &self.plan.regions[region.index()]
+    }
+}
+
+/// Who writes a source's heartbeat, as far as this process knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seat {
+    /// Not known yet: the key has not been read.
+    Unread,
+    /// About to be ours.
+    Taking,
+    /// Another process.
+    Held,
+    /// A newer release's process.
+    Newer,
+    /// This process.
+    Ours,
+}
+
+/// Whether calls of one kind work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Health {
+    /// When one was last answered.
+    pub answered_at: Option<Mono>,
+    /// Why the last one failed, if it did.
+    pub failing: Option<Reason>,
+    /// When the last but one throttled answer came: one alone is no finding.
+    pub throttled_twice_since: Option<Mono>,
+}
+
+/// The facts about one slot of one pair. Ages are not in here: they are computed when somebody asks.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SlotFacts {
+    /// Which slot.
+    pub slot: Slot,
+    /// The newest heartbeat visible.
+    pub watermark: Option<Watermark>,
+    /// When a read of it was last answered.
+    pub answered_at: Option<Mono>,
+    /// When the oldest acknowledged heartbeat that is not visible was written.
+    pub oldest_unseen: Option<Mono>,
+    /// That it may be older than that.
+    pub age_unknown: bool,
+    /// Since when the target has not moved, though something is there to be seen.
+    pub unmoved_since: Option<Mono>,
+    /// The upper end of the newest heartbeat's sample.
+    pub newest_upper: Option<Span>,
+    /// The last read found a format that this build cannot read.
+    pub newer_format: bool,
+}
+
+/// One region pair.
+#[derive(Clone, Debug)]
+pub struct PairSnapshot {
+    /// Where the heartbeats are written.
+    pub source: RegionId,
+    /// Where they are read.
+    pub target: RegionId,
+    /// Since when this process has been at it.
+    pub watching_since: Mono,
+    /// Who writes the source's heartbeat.
+    pub seat: Seat,
+    /// Writes at the source.
+    pub writes: Health,
+    /// Reads at the target.
+    pub reads: Health,
+    /// Reads of the source's own key, which come before its first write.
+    pub source_reads: Health,
+    /// Every slot's facts.
+    pub slots: Arc<[SlotFacts]>,
+    /// The bracket made last.
+    pub newest: Option<Bracket>,
+    /// Samples by midpoint.
+    pub histogram: Histogram,
+    /// Samples too wide to be a point.
+    pub wide: u64,
+    /// Quantiles, at most a second old when taken.
+    pub summary: Arc<Summary>,
+    /// Recent samples, oldest first.
+    pub recent: Arc<VecDeque<Sample>>,
+}

@@ -1,0 +1,156 @@
+//! The loop that runs a ledger: timers, calls with deadlines, answers, snapshots. One task per store.
+//!
+//! Calls run as tasks of their own, so that a hung region costs its own calls and nothing else; how many there may be
+//! at once is the ledger's to decide (one write per key, four polls per target).
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::clock::Clock;
+use crate::core::ledger::Ledger;
+use crate::core::model::{Action, Event, EventKind, Failure, Plan, Reason, WriteOutcome};
+use crate::core::snapshot::StoreSnapshot;
+use crate::core::time::{Mono, Span};
+use crate::stores::{Answer, Store};
+
+mod log;
+
+/// Snapshots are published at most this often.
+const PUBLISH_EVERY: Span = Span::from_millis(50);
+
+/// The end of a driver that others hold.
+#[derive(Debug)]
+pub struct Driver {
+    /// The newest snapshot.
+    pub snapshots: watch::Receiver<Arc<StoreSnapshot>>,
+    /// The task; it ends after `stop` was cancelled, the last heartbeats having been written.
+    pub task: tokio::task::JoinHandle<()>,
+}
+
+/// Starts to measure one store, until `stop` is cancelled. Resigning may then take as long as `grace`.
+pub fn start<S: Store>(store: S, plan: Plan, clock: Clock, stop: CancellationToken, grace: Duration) -> Driver {
+    let plan = Arc::new(plan);
+    let mut ledger = Ledger::new(plan.clone(), clock.now());
+    let (publish, snapshots) = watch::channel(Arc::new(ledger.snapshot(clock.now())));
+    let span = tracing::info_span!("store", name = %plan.store);
+    let shell = Shell { store: Arc::new(store), deadline: plan.deadline().to_duration(), clock, calls: JoinSet::new() };
+    let running = run(ledger, shell, publish, stop, grace).instrument(span);
+    Driver { snapshots, task: tokio::spawn(running) }
+}
+
+struct Shell<S> {
+    store: Arc<S>,
+    clock: Clock,
+    deadline: Duration,
+    calls: JoinSet<Event>,
+}
+
+async fn run<S: Store>(
+    mut ledger: Ledger,
+    mut shell: Shell<S>,
+    publish: watch::Sender<Arc<StoreSnapshot>>,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let mut log = log::FailureLog::new(ledger.plan().clone());
+    let mut publish_at: Option<Mono> = None;
+    loop {
+        for action in ledger.actions(shell.clock.now()) {
+            shell.call(action);
+        }
+        let wake_at = ledger.wake_at();
+        let wake_at = publish_at.map_or(wake_at, |at| at.min(wake_at));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(answer) = shell.calls.join_next() => {
+                if shell.take(answer, &mut ledger, &mut log).is_break() {
+                    return;
+                }
+                // Answers come in bursts: take what is there before looking up again.
+                while let Some(answer) = shell.calls.try_join_next() {
+                    if shell.take(answer, &mut ledger, &mut log).is_break() {
+                        return;
+                    }
+                }
+                publish_at.get_or_insert(shell.clock.mono() + PUBLISH_EVERY);
+            }
+            () = sleep_until(shell.clock.deadline(wake_at)) => {}
+        }
+        let now = shell.clock.now();
+        if publish_at.is_some_and(|at| now.mono >= at) {
+            publish_at = None;
+            publish.send_replace(Arc::new(ledger.snapshot(now)));
+        }
+    }
+    shell.calls.abort_all();
+    shell.calls.detach_all();
+    for action in ledger.resign(shell.clock.now()) {
+        shell.call(action);
+    }
+    let resigned = async { while shell.calls.join_next().await.is_some() {} };
+    if timeout(grace, resigned).await.is_err() {
+        tracing::warn!(
+            "stopped before every region took note that its writer resigned; the next start waits 3 intervals"
+        );
+    }
+}
+
+impl<S: Store> Shell<S> {
+    /// Sends one call on its way. The readings are taken right around it.
+    fn call(&mut self, action: Action) {
+        let (store, clock, deadline) = (self.store.clone(), self.clock, self.deadline);
+        self.calls.spawn(async move {
+            match action {
+                Action::Write(write) => {
+                    let (source, slot, beat) = (write.source, write.heartbeat.slot, write.heartbeat.beat);
+                    let sent = clock.mono();
+                    let answer = timeout(deadline, store.write(write)).await.unwrap_or_else(|_| {
+                        Answer::free(WriteOutcome::Failed { failure: late(deadline), maybe_committed: true })
+                    });
+                    let kind = EventKind::Wrote { source, slot, beat, outcome: answer.outcome };
+                    Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
+                }
+                Action::Read { target, slot } => {
+                    let sent = clock.mono();
+                    let answer = timeout(deadline, store.read(target, slot)).await;
+                    let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(deadline))));
+                    let kind = EventKind::Read { target, slot, outcome: answer.outcome };
+                    Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
+                }
+            }
+        });
+    }
+
+    fn take(
+        &self,
+        answer: Result<Event, tokio::task::JoinError>,
+        ledger: &mut Ledger,
+        log: &mut log::FailureLog,
+    ) -> ControlFlow<()> {
+        match answer {
+            Ok(event) => {
+                log.note(&event);
+                ledger.handle(event, self.clock.now());
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                // A call that panicked leaves the ledger waiting for its answer: better no gauge than a wrong one.
+                tracing::error!(%error, "a call to the store broke down; this store is no longer measured");
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+fn late(deadline: Duration) -> Failure {
+    let message = format!("no answer within {}", humantime::format_duration(deadline));
+    Failure { reason: Reason::Timeout, message }
+}

@@ -1,0 +1,115 @@
+//! The envelope of every JSON answer, and the problems that a request can have.
+
+use std::collections::HashMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::core::time::Wall;
+
+/// `{"status":"success","data":…}`.
+#[derive(Debug, Serialize)]
+pub struct Success<T> {
+    status: &'static str,
+    data: T,
+}
+
+impl<T: Serialize> Success<T> {
+    /// Wraps the data.
+    pub fn of(data: T) -> Json<Success<T>> {
+        Json(Success { status: "success", data })
+    }
+}
+
+/// `{"status":"error","errorType":…,"error":…}`.
+#[derive(Debug)]
+pub struct Problem {
+    code: StatusCode,
+    kind: &'static str,
+    message: String,
+}
+
+impl Problem {
+    /// The request is not of the form that the resource takes.
+    pub fn bad_data(message: impl Into<String>) -> Problem {
+        Problem { code: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
+    }
+
+    /// What was asked for does not exist.
+    pub fn not_found(message: impl Into<String>) -> Problem {
+        Problem { code: StatusCode::NOT_FOUND, kind: "not_found", message: message.into() }
+    }
+
+    /// Everything here is read with GET.
+    pub fn method_not_allowed() -> Problem {
+        let message = "this resource is read with GET".into();
+        Problem { code: StatusCode::METHOD_NOT_ALLOWED, kind: "method_not_allowed", message }
+    }
+
+    /// Our own fault.
+    pub fn internal() -> Problem {
+        let message = "the gauge could not make this answer; its log says why".into();
+        Problem { code: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            status: &'static str,
+            #[serde(rename = "errorType")]
+            error_type: &'static str,
+            error: String,
+        }
+        let body = Body { status: "error", error_type: self.kind, error: self.message };
+        (self.code, Json(body)).into_response()
+    }
+}
+
+/// The parameters of a query, each known and given at most once.
+#[derive(Debug)]
+pub struct Parameters(HashMap<String, String>);
+
+impl Parameters {
+    /// Checks the names against those that the resource knows.
+    pub fn of(
+        query: Result<axum::extract::Query<Vec<(String, String)>>, QueryRejection>,
+        known: &[&str],
+    ) -> Result<Parameters, Problem> {
+        let axum::extract::Query(given) = query.map_err(|rejection| Problem::bad_data(rejection.body_text()))?;
+        let mut parameters = HashMap::new();
+        for (name, value) in given {
+            if !known.contains(&name.as_str()) {
+                let known = known.join(", ");
+                return Err(Problem::bad_data(format!("unknown parameter {name:?}; this resource takes: {known}")));
+            }
+            if parameters.insert(name.clone(), value).is_some() {
+                return Err(Problem::bad_data(format!("parameter {name:?} is given twice")));
+            }
+        }
+        Ok(Parameters(parameters))
+    }
+
+    /// A parameter's value, if it was given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A parameter that must be given.
+    pub fn required(&self, name: &str) -> Result<&str, Problem> {
+        self.get(name).ok_or_else(|| Problem::bad_data(format!("parameter {name:?} is missing")))
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+pub fn rfc3339(at: Wall) -> String {
+    let since = Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or(0));
+    // The year 9999 is as far as the format goes.
+    let since = since.min(Duration::from_secs(253_402_300_799));
+    humantime::format_rfc3339_micros(UNIX_EPOCH + since).to_string()
+}

@@ -1,0 +1,161 @@
+//! `GET /api/v1/pairs?store=&source_region=&target_region=`: every region pair, as it is now.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Serialize;
+
+use super::Shared;
+use super::answer::{Parameters, Problem, Success, rfc3339};
+use crate::core::assess::{assess, slot_lag};
+use crate::core::sample::Sample;
+use crate::core::snapshot::{PairSnapshot, SlotFacts, StoreSnapshot};
+use crate::core::time::{Now, Span};
+use crate::core::track::Watermark;
+use crate::core::window::WindowSummary;
+use crate::http::samples::SampleBody;
+use crate::view::View;
+
+/// The answer's data.
+#[derive(Debug, Serialize)]
+pub struct Pairs {
+    pairs: Vec<Pair>,
+}
+
+/// One region pair. What is not known is `null`.
+#[derive(Debug, Serialize)]
+struct Pair {
+    store: String,
+    source_region: String,
+    target_region: String,
+    /// Whether one process writes and reads, or two clocks are compared.
+    clock: &'static str,
+    placement: &'static str,
+    state: &'static str,
+    since: Option<String>,
+    reason: String,
+    current_lag_seconds: Option<f64>,
+    /// Two-clock pairs alone.
+    overdue_seconds: Option<f64>,
+    staleness_seconds: Option<f64>,
+    watermark: Option<WatermarkBody>,
+    last_sample: Option<SampleBody>,
+    windows: Windows,
+    /// Two-clock pairs alone.
+    offset: Option<()>,
+    provider: Option<()>,
+    merged_lag_seconds: Option<f64>,
+    /// Where there is more than one.
+    slots: Option<Vec<SlotBody>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WatermarkBody {
+    run: u64,
+    seq: u64,
+    written_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Windows {
+    #[serde(rename = "1m")]
+    one_minute: Window,
+    #[serde(rename = "10m")]
+    ten_minutes: Window,
+    #[serde(rename = "60m")]
+    sixty_minutes: Window,
+}
+
+#[derive(Debug, Serialize)]
+struct Window {
+    count: u64,
+    p50_seconds: Option<f64>,
+    p90_seconds: Option<f64>,
+    p99_seconds: Option<f64>,
+    max_seconds: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct SlotBody {
+    slot: u16,
+    current_lag_seconds: Option<f64>,
+    watermark: Option<WatermarkBody>,
+}
+
+impl From<Watermark> for WatermarkBody {
+    fn from(watermark: Watermark) -> Self {
+        let (run, seq) = (watermark.beat.run, watermark.beat.seq);
+        WatermarkBody { run, seq, written_at: rfc3339(watermark.written_at) }
+    }
+}
+
+impl From<WindowSummary> for Window {
+    fn from(summary: WindowSummary) -> Self {
+        Window {
+            count: summary.count,
+            p50_seconds: summary.p50,
+            p90_seconds: summary.p90,
+            p99_seconds: summary.p99,
+            max_seconds: summary.max,
+        }
+    }
+}
+
+/// Answers.
+pub async fn get(
+    State(shared): State<Shared>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<Success<Pairs>>, Problem> {
+    let wanted = Parameters::of(query, &["store", "source_region", "target_region"])?;
+    let view = shared.sources.view();
+    let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);
+    let mut pairs = Vec::new();
+    for (store_index, store) in view.stores.iter().enumerate().filter(|(_, store)| fits("store", &store.plan.store)) {
+        for (pair_index, pair) in store.pairs.iter().enumerate() {
+            if fits("source_region", store.region(pair.source)) && fits("target_region", store.region(pair.target)) {
+                pairs.push(body(&view, (store_index, pair_index), store, pair));
+            }
+        }
+    }
+    Ok(Success::of(Pairs { pairs }))
+}
+
+fn body(view: &View, place: (usize, usize), store: &StoreSnapshot, pair: &PairSnapshot) -> Pair {
+    let now = assess(&store.plan, pair, view.now);
+    let seconds = |span: Option<Span>| span.map(Span::as_secs_f64);
+    let since = match view.verdict(place.0, place.1) {
+        Some(verdict) if verdict.state == now.state => Some(verdict.since),
+        // It changed since the judge last looked, a moment ago.
+        Some(_) => Some(view.now.wall),
+        None => None,
+    };
+    let [one_minute, ten_minutes, sixty_minutes] = pair.summary.map(Window::from);
+    Pair {
+        store: store.plan.store.to_string(),
+        source_region: store.region(pair.source).to_string(),
+        target_region: store.region(pair.target).to_string(),
+        clock: "one",
+        placement: store.plan.placement.label(),
+        state: now.state.label(),
+        since: since.map(rfc3339),
+        reason: now.reason,
+        current_lag_seconds: seconds(now.current_lag),
+        overdue_seconds: None,
+        staleness_seconds: seconds(now.staleness),
+        watermark: now.watermark.map(WatermarkBody::from),
+        last_sample: pair.recent.back().map(|sample: &Sample| SampleBody::from(*sample)),
+        windows: Windows { one_minute, ten_minutes, sixty_minutes },
+        offset: None,
+        provider: None,
+        merged_lag_seconds: None,
+        slots: (pair.slots.len() > 1).then(|| pair.slots.iter().map(|slot| slot_body(slot, view.now)).collect()),
+    }
+}
+
+fn slot_body(slot: &SlotFacts, now: Now) -> SlotBody {
+    SlotBody {
+        slot: slot.slot,
+        current_lag_seconds: slot_lag(slot, now.mono).map(Span::as_secs_f64),
+        watermark: slot.watermark.map(WatermarkBody::from),
+    }
+}

@@ -1,0 +1,79 @@
+//! `GET /api/v1/samples?store=&source_region=&target_region=&limit=`: a pair's newest lag samples, newest first.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Serialize;
+
+use super::Shared;
+use super::answer::{Parameters, Problem, Success, rfc3339};
+use crate::core::pair::RECENT_MAX;
+use crate::core::sample::{Origin, Sample};
+
+/// The answer's data.
+#[derive(Debug, Serialize)]
+pub struct Samples {
+    samples: Vec<SampleBody>,
+}
+
+/// One lag sample: the truth lies in `[lower_seconds, upper_seconds]`.
+#[derive(Debug, Serialize)]
+pub struct SampleBody {
+    slot: u16,
+    run: u64,
+    seq: u64,
+    written_at: String,
+    lower_seconds: f64,
+    upper_seconds: f64,
+    seen_at: String,
+    /// Written by an earlier process: its tick is known, the write only to within one interval.
+    presumed: bool,
+}
+
+impl From<Sample> for SampleBody {
+    fn from(sample: Sample) -> Self {
+        SampleBody {
+            slot: sample.slot,
+            run: sample.beat.run,
+            seq: sample.beat.seq,
+            written_at: rfc3339(sample.written_at),
+            lower_seconds: sample.bracket.lower.as_secs_f64(),
+            upper_seconds: sample.bracket.upper.as_secs_f64(),
+            seen_at: rfc3339(sample.seen_at),
+            presumed: sample.origin == Origin::Presumed,
+        }
+    }
+}
+
+/// Answers.
+pub async fn get(
+    State(shared): State<Shared>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<Success<Samples>>, Problem> {
+    let wanted = Parameters::of(query, &["store", "source_region", "target_region", "limit"])?;
+    let (name, source, target) =
+        (wanted.required("store")?, wanted.required("source_region")?, wanted.required("target_region")?);
+    let limit = match wanted.get("limit") {
+        None => RECENT_MAX,
+        Some(limit) => match limit.parse() {
+            Ok(limit @ 1..=RECENT_MAX) => limit,
+            _ => return Err(Problem::bad_data(format!("limit {limit:?} is not a number from 1 to {RECENT_MAX}"))),
+        },
+    };
+    let view = shared.sources.view();
+    let store = view
+        .stores
+        .iter()
+        .find(|store| &*store.plan.store == name)
+        .ok_or_else(|| Problem::not_found(format!("no store {name:?}; /api/v1/pairs lists what there is")))?;
+    let pair = store
+        .pairs
+        .iter()
+        .find(|pair| &**store.region(pair.source) == source && &**store.region(pair.target) == target)
+        .ok_or_else(|| {
+            let message = format!("store {name:?} has no region pair from {source:?} to {target:?}");
+            Problem::not_found(format!("{message}; /api/v1/pairs lists what there is"))
+        })?;
+    let samples = pair.recent.iter().rev().take(limit).copied().map(SampleBody::from).collect();
+    Ok(Success::of(Samples { samples }))
+}

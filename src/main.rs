@@ -1,0 +1,118 @@
+//! Arguments, settings, run. Exit codes: 0 an orderly end, 1 a failure, 64 wrong usage, 78 bad settings.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tidegauge::settings::{Settings, SettingsError};
+use tidegauge::{app, telemetry};
+
+const EXIT_USAGE: u8 = 64;
+const EXIT_SETTINGS: u8 = 78;
+
+/// Measures how stale the data is in each cell of a multi-region, multi-active store.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Settings (TOML); TIDEGAUGE__SECTION__KEY in the environment overrides them.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure, until SIGTERM or SIGINT (the default).
+    Run,
+    /// Measure three simulated stores in which things go wrong now and then: nothing is needed, nothing is touched.
+    Demo,
+    /// Check the settings and say what is wrong with them.
+    Check {
+        /// Look at the settings alone and reach no store.
+        #[arg(long)]
+        offline: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, not errors.
+            let code = if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+            if error.print().is_err() {
+                return ExitCode::FAILURE;
+            }
+            return code;
+        }
+    };
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => match Settings::load(arguments.config.as_deref()) {
+            Ok(settings) => run(settings, None),
+            Err(error) => refuse(&error),
+        },
+        Command::Demo => match Settings::demo() {
+            Ok(settings) => {
+                let address = settings.server.listen;
+                let hint = format!(
+                    "tidegauge demo: look at http://{address}/ (also /api/v1/pairs and /metrics); \
+                     something goes wrong after 20 s; Ctrl-C ends it"
+                );
+                run(settings, Some(hint))
+            }
+            Err(error) => refuse(&error),
+        },
+        Command::Check { offline } => check(arguments.config.as_deref(), offline),
+    }
+}
+
+fn refuse(error: &SettingsError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(EXIT_SETTINGS)
+}
+
+fn run(settings: Settings, hint: Option<String>) -> ExitCode {
+    if let Err(obstacle) = settings.runnable() {
+        eprintln!("tidegauge: {obstacle}");
+        return ExitCode::from(EXIT_SETTINGS);
+    }
+    telemetry::init(&settings.log);
+    if let Some(hint) = hint {
+        eprintln!("{hint}");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tidegauge: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(app::run(settings));
+    // Whatever still hangs (a name being looked up, say) must not keep the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tidegauge: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
+    let settings = match Settings::load(path) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    for notice in settings.notices() {
+        println!("notice: {notice}");
+    }
+    let (stores, pairs) = (settings.stores.len(), settings.pair_count());
+    println!("settings are right: {stores} stores, {pairs} region pairs");
+    if !offline {
+        eprintln!("tidegauge: this release checks the settings alone; say so with `check --offline`");
+        return ExitCode::from(EXIT_USAGE);
+    }
+    ExitCode::SUCCESS
+}

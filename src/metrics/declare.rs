@@ -1,0 +1,72 @@
+//! Every metric by name, kind and help text. The doc comment is the help text, so there is one place for both.
+
+use prometheus::proto::MetricType;
+
+/// A metric's declaration.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: MetricType,
+    /// What it says, for people.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $constant:ident = $kind:ident $name:literal;)+) => {
+        $(
+            $(#[doc = $help])+
+            pub const $constant: Metric =
+                Metric { name: $name, kind: MetricType::$kind, help: concat!($($help),+) };
+        )+
+
+        /// All of them.
+        pub const ALL: &[Metric] = &[$($constant),+];
+    };
+}
+
+metrics! {
+    /// Lag samples by the midpoint of their bracket: from commit at the source to first visibility at the target.
+    REPLICATION_LAG = HISTOGRAM "tidegauge_replication_lag_seconds";
+    /// Half the width of the newest lag sample's bracket: the error of its midpoint.
+    REPLICATION_LAG_ERROR = GAUGE "tidegauge_replication_lag_error_seconds";
+    /// How late the pair is now; grows while replication is stopped. Absent where nobody can know.
+    CURRENT_LAG = GAUGE "tidegauge_current_lag_seconds";
+    /// Age of the newest heartbeat visible at the target: an upper bound for what a reader there sees of it.
+    STALENESS = GAUGE "tidegauge_staleness_seconds";
+    /// When the newest heartbeat visible at the target was written, by its writer's clock.
+    WATERMARK = GAUGE "tidegauge_watermark_timestamp_seconds";
+    /// 1 for the state that the pair is in, 0 for the others.
+    PAIR_STATE = GAUGE "tidegauge_pair_state";
+    /// How the pair is measured: one or two clocks, where the heartbeats live, how they are read.
+    PAIR_INFO = GAUGE "tidegauge_pair_info";
+    /// Lag samples whose bracket was too wide to be a point in the histogram.
+    SAMPLES_WIDE = COUNTER "tidegauge_samples_wide_total";
+    /// What lay under a heartbeat's key and was left out of account, by reason; counted at each read.
+    IGNORED_HEARTBEATS = COUNTER "tidegauge_ignored_heartbeats_total";
+    /// Heartbeats that were due, by what came of them.
+    HEARTBEATS = COUNTER "tidegauge_heartbeats_total";
+    /// Reads of a target replica, one per slot and poll, by whether they were answered.
+    READS = COUNTER "tidegauge_reads_total";
+    /// Time from a call's start to its answer or its deadline.
+    REQUEST_DURATION = HISTOGRAM "tidegauge_request_duration_seconds";
+    /// Calls that failed, by reason.
+    ERRORS = COUNTER "tidegauge_errors_total";
+    /// Capacity units (or RU) that calls consumed, as the store says.
+    CONSUMED_CAPACITY = COUNTER "tidegauge_consumed_capacity_units_total";
+    /// Heartbeats that were due and not written: late, backed off from failures, or the one before still in flight.
+    MISSED_TICKS = COUNTER "tidegauge_missed_ticks_total";
+    /// How late ticks and polls left after they were due.
+    SCHEDULE_JITTER = HISTOGRAM "tidegauge_schedule_jitter_seconds";
+    /// What was left out because a limit was reached.
+    DROPPED = COUNTER "tidegauge_dropped_total";
+    /// Which cell this gauge serves, and in which role.
+    CELL_INFO = GAUGE "tidegauge_cell_info";
+    /// Which build this is.
+    BUILD_INFO = GAUGE "tidegauge_build_info";
+    /// Whether the settings that were loaded last are the ones in use.
+    CONFIG_LAST_RELOAD_SUCCESSFUL = GAUGE "tidegauge_config_last_reload_successful";
+    /// When settings were last loaded successfully.
+    CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP = GAUGE "tidegauge_config_last_reload_success_timestamp_seconds";
+}

@@ -1,0 +1,253 @@
+//! Settings: one TOML file, then the environment, read into plain types that hold only what was checked.
+//!
+//! `TIDEGAUGE__SECTION__KEY` overrides `key` of `[section]`; it cannot reach into the list of stores, hence `[cell]`:
+//! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
+//! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
+//!
+//! One file per concern: `cell`, `server`, `log`, `store` and below it `region`, `heartbeat`, `local` and a file for
+//! each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+mod cell;
+mod dynamodb;
+mod error;
+mod heartbeat;
+mod local;
+mod log;
+mod region;
+mod section;
+mod server;
+mod simulated;
+mod sources;
+mod store;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use cell::CellSettings;
+pub use dynamodb::DynamodbSettings;
+pub use error::{Problem, SettingsError};
+pub use heartbeat::HeartbeatSettings;
+pub use log::{LogFormat, LogSettings};
+pub use region::{Redacted, RegionSettings};
+pub use server::ServerSettings;
+pub use simulated::{
+    SimulatedEvent, SimulatedEventKind, SimulatedLag, SimulatedPairs, SimulatedSettings, SimulatedSpikes,
+};
+pub use store::{StoreKind, StoreSettings};
+
+use error::Problems;
+use section::Section;
+
+/// More region pairs than this in one process are refused.
+pub const PAIRS_MAX: usize = 10_000;
+
+/// The settings of `tidegauge demo`.
+const DEMO: &str = include_str!("../../config/demo.toml");
+
+/// Everything that an operator can say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What this process does. Default gauge.
+    pub role: Role,
+    /// Where it runs.
+    pub cell: CellSettings,
+    /// Where it listens.
+    pub server: ServerSettings,
+    /// What it logs.
+    pub log: LogSettings,
+    /// What it measures; names unique. Empty only where there is no file: [`Settings::runnable`] refuses that.
+    pub stores: Vec<StoreSettings>,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Writes, reads, diagnoses; one or two per cell.
+    Gauge,
+    /// Reads its local replica only; one per pod of the application.
+    Observer,
+}
+
+impl Role {
+    /// The word for it, as in the settings and in labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Role::Gauge => "gauge",
+            Role::Observer => "observer",
+        }
+    }
+}
+
+/// Why settings that are right cannot be run, by this release or at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRunnable {
+    /// There is nothing to measure.
+    #[error("no stores configured: pass --config FILE with at least one [[stores]], or try `tidegauge demo`")]
+    NoStores,
+    /// The role is for a later release.
+    #[error("an observer comes with the fleet release; set role = \"gauge\" and cell.central = true")]
+    Observer,
+    /// A local region is for a later release.
+    #[error("a gauge with a local region comes with the fleet release; set cell.central = true")]
+    LocalRegion,
+}
+
+impl Settings {
+    /// Reads the file, if one is given, and then the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, and for everything in it or in the environment that is not right.
+    pub fn load(path: Option<&Path>) -> Result<Settings, SettingsError> {
+        let environment = sources::process_environment();
+        let Some(path) = path else { return Settings::from_sources(None, environment) };
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Settings::from_sources(Some((&name, &text)), environment),
+            Err(error) => Err(SettingsError::single(name, unreadable(&error))),
+        }
+    }
+
+    /// The settings of the demonstration, which are part of the program, and then the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// For everything in the environment that is not right.
+    pub fn demo() -> Result<Settings, SettingsError> {
+        Settings::from_sources(Some(("the demonstration's settings", DEMO)), sources::process_environment())
+    }
+
+    /// Reads TOML, and no environment.
+    ///
+    /// # Errors
+    ///
+    /// For everything in it that is not right.
+    pub fn from_toml(text: &str) -> Result<Settings, SettingsError> {
+        Settings::from_sources(Some(("settings", text)), HashMap::new())
+    }
+
+    /// Reads TOML, given as the name to use in messages and the text, and then the variables. Those of other names
+    /// than `TIDEGAUGE__…` are passed over, and so are those that are empty.
+    ///
+    /// # Errors
+    ///
+    /// For everything in either that is not right.
+    pub fn from_sources(
+        toml: Option<(&str, &str)>,
+        environment: HashMap<String, String>,
+    ) -> Result<Settings, SettingsError> {
+        let problems = Problems::of_file(toml.map_or("settings", |(name, _)| name));
+        let Some(merged) = sources::merge(toml.map(|(_, text)| text), environment, &problems) else {
+            return Err(problems.refused());
+        };
+        let settings = Settings::read(Section::root(merged, &problems), toml.is_some());
+        problems.unless_any(settings)
+    }
+
+    /// How many region pairs there are over all stores.
+    pub fn pair_count(&self) -> usize {
+        self.stores.iter().map(StoreSettings::pair_count).sum()
+    }
+
+    /// What an operator should know of settings that are right. `check` prints it.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices: Vec<String> = self.obstacles().iter().map(NotRunnable::to_string).collect();
+        if !self.server.listen.ip().is_loopback() {
+            notices.push(format!(
+                "server.listen = \"{}\" is not loopback: whoever reaches it can use the whole API; for Prometheus, \
+                 server.metrics_listen serves the metrics alone",
+                self.server.listen
+            ));
+        }
+        notices
+    }
+
+    /// Whether `run` can start with these settings.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that stands in the way. [`Settings::notices`] names them all.
+    pub fn runnable(&self) -> Result<(), NotRunnable> {
+        self.obstacles().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The one place that knows what this release leaves out.
+    fn obstacles(&self) -> Vec<NotRunnable> {
+        let is_local = self.stores.iter().any(|store| store.local_region.is_some());
+        let obstacles = [
+            (self.stores.is_empty(), NotRunnable::NoStores),
+            (self.role == Role::Observer, NotRunnable::Observer),
+            (self.role == Role::Gauge && is_local, NotRunnable::LocalRegion),
+        ];
+        obstacles.into_iter().filter(|(stands, _)| *stands).map(|(_, obstacle)| obstacle).collect()
+    }
+
+    fn read(mut root: Section<'_>, has_file: bool) -> Settings {
+        let count_before = root.problem_count();
+        let role = root.choice("role", &[("gauge", Role::Gauge), ("observer", Role::Observer)]).unwrap_or(Role::Gauge);
+        let cell = CellSettings::read(root.section_or_empty("cell"));
+        if role == Role::Observer && cell.central {
+            root.problem("role", "an observer reads its local replica only; remove cell.central, or use \"gauge\"");
+        }
+        let place = Place { role, cell: &cell, is_known: root.problem_count() == count_before };
+        let server = ServerSettings::read(root.section_or_empty("server"));
+        let log = LogSettings::read(root.section_or_empty("log"));
+        let count_before = root.problem_count();
+        let sections = root.sections("stores", "[[stores]]");
+        if sections.is_empty() && has_file && root.problem_count() == count_before {
+            root.problem("stores", "no stores configured: add at least one [[stores]]");
+        }
+        check_names(&sections);
+        let stores: Vec<StoreSettings> =
+            sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
+        let settings = Settings { role, cell, server, log, stores };
+        let pairs = settings.pair_count();
+        if pairs > PAIRS_MAX {
+            let message = format!("{pairs} region pairs are too many for one process; use at most {PAIRS_MAX}");
+            root.problem("stores", message);
+        }
+        root.finish();
+        settings
+    }
+}
+
+/// What a store has to know of the process that measures it.
+struct Place<'a> {
+    role: Role,
+    cell: &'a CellSettings,
+    /// Whether the two above are what the operator said. Where they were wrong, and so are defaults, complaints
+    /// that follow from them would only mislead.
+    is_known: bool,
+}
+
+/// What no store can know on its own: that its name is its own.
+fn check_names(stores: &[Section<'_>]) {
+    for (index, store) in stores.iter().enumerate() {
+        let Some(name) = store.peek("name") else { continue };
+        if let Some(earlier) = stores[..index].iter().position(|earlier| earlier.peek("name") == Some(name)) {
+            store.problem("name", format!("{name:?} is the name of stores[{earlier}] too; give each store its own"));
+        }
+    }
+}
+
+/// What to do about a file that cannot be read.
+fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "there is no such file; pass --config FILE with the path of your settings, or try `tidegauge demo`"
+                .to_owned()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("cannot be read ({error}); let the user that tidegauge runs as read it")
+        }
+        std::io::ErrorKind::InvalidData => "is not UTF-8 text; settings are TOML, as in config/central.toml".to_owned(),
+        std::io::ErrorKind::IsADirectory => {
+            "is a directory; pass --config FILE with the path of the file in it".to_owned()
+        }
+        _ => format!("cannot be read ({error}); pass --config FILE with the path of your settings"),
+    }
+}

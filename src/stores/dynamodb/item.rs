@@ -1,0 +1,76 @@
+//! Heartbeats as items: keys, attributes, and back again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::core::heartbeat::{Field, Found, Heartbeat, Value, attribute};
+use crate::core::model::Slot;
+
+/// An item, as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The attributes that reads ask for, so that whatever else lies under a key is not even transferred.
+pub const ATTRIBUTES: [&str; 10] = [
+    attribute::VERSION,
+    attribute::SOURCE,
+    attribute::SLOT,
+    attribute::WRITER,
+    attribute::HOST,
+    attribute::RUN,
+    attribute::SEQ,
+    attribute::WRITTEN_AT,
+    attribute::INTERVAL,
+    attribute::RESIGNED,
+];
+
+/// Names of the key attributes.
+#[derive(Clone, Debug)]
+pub struct KeyNames {
+    /// Partition key, of type S.
+    pub partition: String,
+    /// Sort key, of type S.
+    pub sort: String,
+}
+
+impl KeyNames {
+    /// The key under which a source keeps its heartbeat of one slot.
+    pub fn key(&self, source: &str, slot: Slot) -> Item {
+        HashMap::from([
+            (self.partition.clone(), AttributeValue::S(partition(slot))),
+            (self.sort.clone(), AttributeValue::S(source.to_owned())),
+        ])
+    }
+}
+
+/// The partition that holds every source's heartbeat of one slot.
+pub fn partition(slot: Slot) -> String {
+    format!("tidegauge-{slot}")
+}
+
+/// The whole item of a heartbeat.
+pub fn encode(heartbeat: &Heartbeat, keys: &KeyNames) -> Item {
+    let mut item = keys.key(&heartbeat.source, heartbeat.slot);
+    item.extend(heartbeat.encode().into_iter().map(|(name, value)| {
+        let value = match value {
+            Value::Number(number) => AttributeValue::N(number),
+            Value::Text(text) => AttributeValue::S(text),
+            Value::Bool(truth) => AttributeValue::Bool(truth),
+        };
+        (name.to_owned(), value)
+    }));
+    item
+}
+
+/// What an item stored under the key of `source` and `slot` is.
+pub fn decode(item: &Item, source: &Arc<str>, slot: Slot) -> Found {
+    Heartbeat::decode(source, slot, |name| {
+        item.get(name).map(|value| match value {
+            AttributeValue::N(number) => Field::Number(number),
+            AttributeValue::S(text) => Field::Text(text),
+            AttributeValue::Bool(truth) => Field::Bool(*truth),
+            _ => Field::Other,
+        })
+    })
+}

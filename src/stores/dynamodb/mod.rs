@@ -1,0 +1,191 @@
+//! DynamoDB global tables: each region's replica is reached by a client of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+
+use crate::core::heartbeat::Found;
+use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::settings::{DynamodbSettings, StoreSettings};
+use crate::stores::{Answer, Store};
+
+mod condition;
+mod connect;
+mod errors;
+mod item;
+
+use condition::Condition;
+use item::{ATTRIBUTES, Item, KeyNames};
+
+/// Pages of one slot's partition that are read at most. A page holds a megabyte, thousands of heartbeats: whoever
+/// fills sixteen of them is not a region, and must not keep the reader busy.
+const PAGES_MAX: usize = 16;
+
+/// A global table.
+pub struct DynamoDbStore {
+    table: String,
+    keys: KeyNames,
+    regions: Vec<Arc<str>>,
+    clients: Vec<Client>,
+    consistency: Consistency,
+}
+
+impl fmt::Debug for DynamoDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDbStore").field("table", &self.table).field("regions", &self.regions).finish()
+    }
+}
+
+impl DynamoDbStore {
+    /// A store as the settings say. Reaches nothing yet. No call takes longer than `deadline`.
+    pub async fn from_settings(
+        settings: &StoreSettings,
+        dynamodb: &DynamodbSettings,
+        deadline: Duration,
+    ) -> DynamoDbStore {
+        DynamoDbStore {
+            table: dynamodb.table.clone(),
+            keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
+            regions: connect::names(&settings.regions),
+            clients: connect::clients(&settings.regions, deadline).await,
+            consistency: settings.read,
+        }
+    }
+
+    fn client(&self, region: RegionId) -> &Client {
+        &self.clients[region.index()]
+    }
+
+    async fn put(&self, write: &Write, condition: Condition, mut spent: f64) -> Answer<WriteOutcome> {
+        let heartbeat = &write.heartbeat;
+        let replaced = if write.want_replaced { ReturnValue::AllOld } else { ReturnValue::None };
+        let names = (!condition.names.is_empty()).then_some(condition.names);
+        let put = self
+            .client(write.source)
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::encode(heartbeat, &self.keys)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(condition.values)
+            .return_values(replaced)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let decode = |item: &Item| item::decode(item, &heartbeat.source, heartbeat.slot);
+        let outcome = match put.send().await {
+            Ok(output) => {
+                spent += units(output.consumed_capacity());
+                let replaced = match output.attributes().map(decode) {
+                    Some(Found::Heartbeat(replaced)) => Some(replaced.beat),
+                    _ => None,
+                };
+                WriteOutcome::Acknowledged { replaced }
+            }
+            Err(SdkError::ServiceError(service)) if service.err().is_conditional_check_failed_exception() => {
+                let stored = match service.err() {
+                    PutItemError::ConditionalCheckFailedException(refusal) => refusal.item().map(decode),
+                    _ => None,
+                };
+                WriteOutcome::Refused { stored }
+            }
+            Err(error) => WriteOutcome::Failed {
+                failure: errors::failure(&error),
+                maybe_committed: errors::maybe_committed(&error),
+            },
+        };
+        Answer { outcome, capacity_units: spent }
+    }
+
+    /// Replaces what is no usable heartbeat, on condition that it is as read just before.
+    async fn replace(&self, write: &Write) -> Answer<WriteOutcome> {
+        let heartbeat = &write.heartbeat;
+        let get = self
+            .client(write.source)
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(self.keys.key(&heartbeat.source, heartbeat.slot)))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match get.send().await {
+            Ok(output) => {
+                let condition = condition::as_read(output.item(), &self.keys);
+                self.put(write, condition, units(output.consumed_capacity())).await
+            }
+            Err(error) => {
+                let failure = errors::failure(&error);
+                Answer::free(WriteOutcome::Failed { failure, maybe_committed: false })
+            }
+        }
+    }
+
+    async fn query(&self, target: RegionId, slot: Slot) -> (Result<SlotRead, Failure>, f64) {
+        let mut read = SlotRead::default();
+        let mut spent = 0.0;
+        let mut from: Option<Item> = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = self
+                .client(target)
+                .query()
+                .table_name(&self.table)
+                .consistent_read(self.consistency == Consistency::Strong)
+                .key_condition_expression("#pk = :partition")
+                .expression_attribute_names("#pk", &self.keys.partition)
+                .expression_attribute_names("#sk", &self.keys.sort)
+                .expression_attribute_values(":partition", AttributeValue::S(item::partition(slot)))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .set_exclusive_start_key(from.take());
+            query = query.projection_expression(format!("#sk, {}", ATTRIBUTES.join(", ")));
+            let page = match query.send().await {
+                Ok(page) => page,
+                Err(error) => return (Err(errors::failure(&error)), spent),
+            };
+            spent += units(page.consumed_capacity());
+            for item in page.items() {
+                match item.get(&self.keys.sort).and_then(|sort| self.region_of(sort)) {
+                    Some((region, name)) => read.found.push((region, item::decode(item, name, slot))),
+                    None => read.unknown_sources = read.unknown_sources.saturating_add(1),
+                }
+            }
+            from = page.last_evaluated_key().cloned();
+            if from.is_none() {
+                return (Ok(read), spent);
+            }
+        }
+        let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", item::partition(slot));
+        (Err(Failure { reason: Reason::Other, message }), spent)
+    }
+
+    fn region_of(&self, sort: &AttributeValue) -> Option<(RegionId, &Arc<str>)> {
+        let name = sort.as_s().ok()?;
+        let index = self.regions.iter().position(|region| **region == **name)?;
+        Some((RegionId(index as u16), &self.regions[index]))
+    }
+}
+
+fn units(consumed: Option<&ConsumedCapacity>) -> f64 {
+    consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0)
+}
+
+impl Store for DynamoDbStore {
+    async fn write(&self, write: Write) -> Answer<WriteOutcome> {
+        match condition::fence(write.expect, &write.heartbeat, &self.keys) {
+            Some(condition) => self.put(&write, condition, 0.0).await,
+            None => {
+                debug_assert_eq!(write.expect, Expect::ReplaceInvalid);
+                self.replace(&write).await
+            }
+        }
+    }
+
+    async fn read(&self, target: RegionId, slot: Slot) -> Answer<Result<SlotRead, Failure>> {
+        let (outcome, capacity_units) = self.query(target, slot).await;
+        Answer { outcome, capacity_units }
+    }
+}

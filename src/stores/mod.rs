@@ -1,0 +1,38 @@
+//! The seam behind which each kind of store lives: write one heartbeat, read one slot.
+//!
+//! A store does no timing, no retrying and no scheduling of its own: a hidden retry is hidden lag. The driver puts
+//! a deadline on each call and takes the readings around it. Adding a kind is one folder here, a variant in the
+//! settings and an arm in `app.rs`.
+
+use std::future::Future;
+
+use crate::core::model::{Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
+
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+pub mod simulated;
+
+/// An answer, and what it cost.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer<T> {
+    /// The answer itself.
+    pub outcome: T,
+    /// Capacity units (or RU) that the call consumed, 0 where the store does not say.
+    pub capacity_units: f64,
+}
+
+impl<T> Answer<T> {
+    /// An answer of which no cost is known.
+    pub fn free(outcome: T) -> Answer<T> {
+        Answer { outcome, capacity_units: 0.0 }
+    }
+}
+
+/// One replicated data store, as the driver sees it. Calls may be dropped at any await: a deadline does that.
+pub trait Store: Send + Sync + 'static {
+    /// Writes one heartbeat in its source region, on its condition.
+    fn write(&self, write: Write) -> impl Future<Output = Answer<WriteOutcome>> + Send;
+
+    /// Reads every source's heartbeat of one slot from one target replica.
+    fn read(&self, target: RegionId, slot: Slot) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
+}

@@ -1,0 +1,24 @@
+//! What the gauge says of itself: tracing to stderr.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{LogFormat, LogSettings};
+
+/// Installs the subscriber. Once per process.
+pub fn init(settings: &LogSettings) {
+    // The settings have been validated: what does not parse here cannot come from them.
+    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let installed = match settings.format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    if let Err(error) = installed {
+        eprintln!("tidegauge: no log: {error}");
+    }
+}

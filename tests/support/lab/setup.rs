@@ -1,0 +1,146 @@
+//! How a lab is asked for and started.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint::Port;
+use super::handle::{Lab, Site};
+use super::inject::{Lag, Mode, Network};
+use super::replica::Replica;
+use super::replicate::{End, Link};
+use super::serve::Region;
+use super::time::LabClock;
+use super::truth::Truth;
+
+/// The table that every lab starts with.
+pub(super) const TABLE: &str = "GlobalCellState";
+pub(super) const PARTITION_KEY: &str = "PK";
+pub(super) const SORT_KEY: &str = "SK";
+
+/// What a lab is to be like. Defaults: three regions, the typical lag, no network delay, any ports, seed 1.
+#[derive(Clone, Debug)]
+pub struct LabBuilder {
+    regions: Vec<String>,
+    lag: Lag,
+    network: Network,
+    port_base: Option<u16>,
+    seed: u64,
+    with_table: bool,
+}
+
+impl Default for LabBuilder {
+    fn default() -> LabBuilder {
+        LabBuilder {
+            regions: ["us-east-1", "eu-west-1", "ap-southeast-2"].map(str::to_owned).to_vec(),
+            lag: Lag::typical(),
+            network: Network::direct(),
+            port_base: None,
+            seed: 1,
+            with_table: true,
+        }
+    }
+}
+
+impl LabBuilder {
+    /// The regions' names, in the order of their ports.
+    pub fn regions(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> LabBuilder {
+        self.regions = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The lag of every link; one link's can be set later.
+    pub fn lag(mut self, lag: Lag) -> LabBuilder {
+        self.lag = lag;
+        self
+    }
+
+    /// The network of every region; one region's can be set later.
+    pub fn network(mut self, network: Network) -> LabBuilder {
+        self.network = network;
+        self
+    }
+
+    /// Fixed ports, counting up from this one. Without it the system chooses.
+    pub fn port_base(mut self, port: u16) -> LabBuilder {
+        self.port_base = Some(port);
+        self
+    }
+
+    /// Where the random numbers start. Each link and each region draws from a sequence of its own.
+    pub fn seed(mut self, seed: u64) -> LabBuilder {
+        self.seed = seed;
+        self
+    }
+
+    /// Starts without any table: for tests of a daemon that comes before its table does.
+    pub fn without_table(mut self) -> LabBuilder {
+        self.with_table = false;
+        self
+    }
+
+    /// Starts it; all regions listen when it returns.
+    ///
+    /// # Panics
+    ///
+    /// If a port cannot be had, or two regions have one name.
+    pub async fn start(self) -> Lab {
+        let (clock, truth) = (LabClock::start(), Arc::new(Truth::default()));
+        let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let count = self.regions.len();
+        assert!((1..=100).contains(&count), "a lab has one to a hundred regions");
+        let order = Arc::new(AtomicU64::new(0));
+        let ends: Vec<Arc<End>> = self
+            .regions
+            .iter()
+            .map(|name| {
+                let replica = Replica::new(name, clock, Arc::clone(&truth), Arc::clone(&order));
+                Arc::new(End { replica: Arc::new(replica), mode: Arc::new(Mutex::new(Mode::Up)) })
+            })
+            .collect();
+
+        let (mut sites, mut links) = (Vec::new(), Vec::new());
+        for (source, name) in self.regions.iter().enumerate() {
+            assert!(!self.regions[..source].contains(name), "region {name} is there twice");
+            let mut outgoing = Vec::new();
+            for target in (0..count).filter(|target| *target != source) {
+                let link = Arc::new(Link::new(source, target, self.lag.clone(), self.link_seed(source, target)));
+                outgoing.push((Arc::clone(&link), Arc::clone(&ends[target])));
+                links.push(link);
+            }
+            let region = Arc::new(Region {
+                name: name.clone(),
+                replica: Arc::clone(&ends[source].replica),
+                mode: Arc::clone(&ends[source].mode),
+                network: Mutex::new((self.network.clone(), StdRng::seed_from_u64(self.link_seed(source, source)))),
+                requests: Mutex::new(BTreeMap::new()),
+                answered: AtomicU64::new(0),
+                outgoing,
+                tasks: tasks.clone(),
+                cancel: cancel.clone(),
+            });
+            let offset = u16::try_from(source).expect("at most a hundred regions");
+            let wanted = self.port_base.map_or(0, |base| base + offset);
+            let port = Port::reserve(wanted, cancel.clone());
+            let port = port.unwrap_or_else(|error| panic!("cannot bind 127.0.0.1:{wanted} for {name}: {error}"));
+            port.become_(None, &region).await.unwrap_or_else(|error| panic!("cannot listen for {name}: {error}"));
+            sites.push(Site { region, port });
+        }
+        let lab = Lab { sites, links, ends, truth, clock, cancel, tasks };
+        if self.with_table {
+            lab.create_table(TABLE, PARTITION_KEY, SORT_KEY);
+        }
+        lab
+    }
+
+    /// A sequence of its own for each (source, target); the region's network has the diagonal.
+    fn link_seed(&self, source: usize, target: usize) -> u64 {
+        let pair = u64::try_from(source * 100 + target).expect("small");
+        self.seed.wrapping_mul(10_007).wrapping_add(pair)
+    }
+}
