@@ -1,0 +1,37 @@
+//! Measures the gauge against its budgets: `cargo bench --bench gauge [-- widths|cpu|fleet]`.
+//!
+//! Times are ratios to a floor in the same run. Nothing is asserted: it prints what it finds, budget beside it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a measuring program ends by panicking")]
+#![allow(dead_code, reason = "shared with the tests, which use the rest")]
+
+#[path = "../../tests/support/lab/mod.rs"]
+mod lab;
+#[path = "../../tests/support/sim/mod.rs"]
+mod sim;
+
+mod cpu;
+mod fleet;
+mod process;
+mod widths;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if wanted.first().is_some_and(|what| what == "serve-lab") {
+        return cpu::serve_lab();
+    }
+    if wanted.first().is_some_and(|what| what == "cpu-within") {
+        return cpu::within();
+    }
+    let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == what);
+    if wants("widths") {
+        widths::hostile();
+        widths::against_fixed();
+        widths::after_a_change();
+    }
+    if wants("cpu") {
+        cpu::against_a_bare_loop();
+    }
+    if wants("fleet") {
+        fleet::fifteen_hundred_pairs();
+    }
+}

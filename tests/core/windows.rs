@@ -1,0 +1,60 @@
+//! Windows: quantiles within their stated error, and nothing where the data does not reach.
+
+use proptest::prelude::*;
+use tidegauge::core::time::{Mono, Span};
+use tidegauge::core::window::Window;
+
+fn at(second: i64) -> Mono {
+    Mono::from_nanos(second * 1_000_000_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_quantile_is_off_by_at_most_half_a_bucket(lags in proptest::collection::vec(1_000i64..30_000_000, 100..600)) {
+        let mut window = Window::default();
+        for (second, lag) in lags.iter().enumerate() {
+            window.add(at(second as i64), Span::from_micros(*lag));
+        }
+        let mut sorted = lags.clone();
+        sorted.sort_unstable();
+        let ten = window.summary(at(lags.len() as i64 - 1))[1];
+        prop_assert_eq!(ten.count, lags.len() as u64);
+        for (percent, quantile) in [(50, ten.p50), (90, ten.p90), (99, ten.p99), (100, ten.max)] {
+            let rank = (lags.len() * percent).div_ceil(100);
+            let truth = sorted[rank - 1] as f64 / 1e6;
+            // A minute of wildly different lags merges its lowest buckets: only the high quantiles stay exact then.
+            if percent >= 90 {
+                let error = quantile.unwrap() / truth - 1.0;
+                prop_assert!(error.abs() < 0.021, "p{percent}: {quantile:?} for {truth}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_quantile_that_the_data_does_not_reach_is_not_known() {
+    let mut window = Window::default();
+    assert_eq!(window.summary(at(0))[0].p50, None);
+    for second in 0..50 {
+        window.add(at(second), Span::from_millis(800));
+    }
+    let [one, ..] = window.summary(at(50));
+    assert!(one.p50.is_some() && one.p90.is_some());
+    assert_eq!(one.p99, None, "50 samples say nothing about one in a hundred");
+}
+
+#[test]
+fn what_is_older_than_a_window_is_not_in_it() {
+    let mut window = Window::default();
+    for second in 0..7_200 {
+        window.add(at(second), Span::from_millis(if second < 3_600 { 5_000 } else { 500 }));
+    }
+    let [one, ten, sixty] = window.summary(at(7_199));
+    assert_eq!((one.count, ten.count, sixty.count), (120, 600, 3_600));
+    assert!(sixty.max.unwrap() < 0.6);
+    let [one, ten, _] = window.summary(at(7_199 + 700));
+    assert_eq!((one.count, ten.count), (0, 0));
+    assert_eq!((one.p50, ten.max), (None, None));
+}
