@@ -159,7 +159,7 @@ impl Heartbeat {
     ) -> Result<Found, Invalid> {
         let number = |name: &'static str, max: u64| -> Result<u64, Invalid> {
             match get(name).ok_or(Invalid::Missing(name))? {
-                Field::Number(text) if text.len() <= 20 => {
+                Field::Number(text) if text.len() <= 20 && !text.starts_with('+') => {
                     text.parse().ok().filter(|n| *n <= max).ok_or(Invalid::Malformed(name))
                 }
                 _ => Err(Invalid::Malformed(name)),
@@ -182,8 +182,12 @@ impl Heartbeat {
         if number(attribute::SLOT, u64::from(Slot::MAX))? != u64::from(slot) {
             return Err(Invalid::Misplaced(attribute::SLOT));
         }
-        let writer = u128::from_str_radix(text(attribute::WRITER, 32)?, 16)
-            .map_err(|_| Invalid::Malformed(attribute::WRITER))?;
+        let writer = text(attribute::WRITER, 32)?;
+        // The standard parser also takes a sign.
+        let writer = Some(writer)
+            .filter(|writer| writer.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|writer| u128::from_str_radix(writer, 16).ok())
+            .ok_or(Invalid::Malformed(attribute::WRITER))?;
         let interval = Span::from_micros(number(attribute::INTERVAL, NUMBER_MAX)? as i64);
         if interval <= Span::ZERO || interval > INTERVAL_MAX {
             return Err(Invalid::Malformed(attribute::INTERVAL));

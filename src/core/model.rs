@@ -228,7 +228,8 @@ pub enum Expect {
     },
     /// Slots other than 0: nothing there, or an older run, or as in [`Expect::Steady`].
     Follow,
-    /// What is there is not a usable heartbeat: replace it on condition that it is as read just before.
+    /// What is there is no usable heartbeat: replace it on condition that it is as read just before. A usable one that
+    /// has come instead refuses the write.
     ReplaceInvalid,
 }
 

@@ -147,7 +147,7 @@ impl Schedule {
     /// When the next poll is due, the last one having left at `last`.
     ///
     /// `unseen` yields, per source with unseen heartbeats, its hazard and when the (newest few of) their writes left.
-    pub fn next<'a>(&self, last: Mono, unseen: &[(&'a Hazard, [Option<Mono>; BIRTHS_MAX])]) -> Mono {
+    pub fn next(&self, last: Mono, unseen: &[(&Hazard, [Option<Mono>; BIRTHS_MAX])]) -> Mono {
         if self.kind == ReadSchedule::Fixed {
             return last + self.fixed_gap();
         }

@@ -100,6 +100,11 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Whether any was given.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// A parameter that must be given.
     pub fn required(&self, name: &str) -> Result<&str, Problem> {
         self.get(name).ok_or_else(|| Problem::bad_data(format!("parameter {name:?} is missing")))

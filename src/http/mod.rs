@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
-use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::core::time::Wall;
@@ -73,10 +72,7 @@ fn finish(router: Router<Shared>, shared: Shared) -> Router {
         .fallback(async || Problem::not_found("there is nothing here; GET / lists what there is"))
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(shared)
-        .layer(
-            ServiceBuilder::new()
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT)),
-        )
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
 }
 
 /// An internal failure, without its details.

@@ -117,6 +117,10 @@ pub async fn get(
             }
         }
     }
+    // An empty list for a mistyped name would look like a store without pairs.
+    if pairs.is_empty() && wanted.any() {
+        return Err(Problem::not_found("no region pair fits; without parameters this resource lists what there is"));
+    }
     Ok(Success::of(Pairs { pairs }))
 }
 

@@ -168,7 +168,8 @@ impl Ledger {
             && key.outstanding.is_empty()
         {
             key.inherited = Some(heartbeat.clone());
-            if heartbeat.host == self.plan.host {
+            // One from the future says that the clock was set back since: then its ages are not known.
+            if heartbeat.host == self.plan.host && heartbeat.written_at <= at.wall {
                 let written = at.mono - (at.wall - heartbeat.written_at);
                 let deadline = self.plan.deadline();
                 key.outstanding.presume(heartbeat.beat, written, heartbeat.written_at, heartbeat.interval, deadline);

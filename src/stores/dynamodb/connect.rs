@@ -1,9 +1,10 @@
-//! One client per region on one shared configuration: one HTTP client, one cache of identities, no hidden retries.
+//! One client per region on one shared configuration, each with its region's credentials, and no hidden retries.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -11,61 +12,80 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
 
+use self::credentials::Background;
 use crate::settings::RegionSettings;
+
+mod credentials;
 
 /// Clients for these regions, in their order. Credentials are looked up with the first call, not here: a gauge must
 /// start while they are out of reach.
 pub async fn clients(regions: &[RegionSettings], deadline: Duration) -> Vec<Client> {
-    // All clients share one connector pool, as the SDK keeps one per pair of these two.
+    // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for twice.
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+    if let Some(first) = regions.first() {
+        // Always given, or the SDK would ask the instance's metadata service and wait for it.
+        loader = loader.region(Region::new(first.name.clone()));
+    }
+    let shared = loader.load().await;
+    // Less than the deadline, so that a call that lacks credentials can still say so.
+    let patience = deadline.mul_f64(0.75);
+    // One for all regions that have none of their own: its credentials are looked up once.
+    let default = shared.credentials_provider().map(|provider| Background::of(provider, patience));
+    let mut clients = Vec::with_capacity(regions.len());
+    for region in regions {
+        let provider = match own_provider(&shared, region).await {
+            Some(own) => Some(Background::of(own, patience)),
+            None => default.clone(),
+        };
+        clients.push(client(&shared, region, provider, deadline));
+    }
+    clients
+}
+
+fn client(
+    shared: &SdkConfig,
+    region: &RegionSettings,
+    provider: Option<SharedCredentialsProvider>,
+    deadline: Duration,
+) -> Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(deadline)
         .read_timeout(deadline)
         .operation_timeout(deadline)
         .operation_attempt_timeout(deadline)
         .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut config = aws_sdk_dynamodb::Config::from(shared)
+        .to_builder()
+        .region(Region::new(region.name.clone()))
         // A retry that nobody sees is lag that nobody sees.
         .retry_config(RetryConfig::standard().with_max_attempts(1))
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Some(first) = regions.first() {
-        // Always given, or the SDK would ask the instance's metadata service and wait for it.
-        loader = loader.region(Region::new(first.name.clone()));
-    }
-    let shared = loader.load().await;
-    let mut clients = Vec::with_capacity(regions.len());
-    for region in regions {
-        clients.push(client(&shared, region).await);
-    }
-    clients
+    // Also where it is none: an address that the environment gives is one for all regions, and would have a single
+    // replica measured against itself.
+    config.set_endpoint_url(region.endpoint.clone());
+    config.set_credentials_provider(provider);
+    Client::from_conf(config.build())
 }
 
-async fn client(shared: &SdkConfig, region: &RegionSettings) -> Client {
-    let mut config = aws_sdk_dynamodb::Config::from(shared).to_builder().region(Region::new(region.name.clone()));
-    if let Some(endpoint) = &region.endpoint {
-        config = config.endpoint_url(endpoint);
-    }
+/// The credentials that the settings name for this region, if they do.
+async fn own_provider(shared: &SdkConfig, region: &RegionSettings) -> Option<SharedCredentialsProvider> {
     let profile = region.profile.as_ref().map(|profile| {
-        SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(profile).build())
+        // A profile may assume a role itself, for which it has to know a region.
+        let config = ProviderConfig::without_region().with_region(Some(Region::new(region.name.clone())));
+        let profile = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile);
+        SharedCredentialsProvider::new(profile.build())
     });
-    let provider = match &region.role_arn {
-        Some(role) => {
-            let mut base = shared.clone().into_builder().region(Region::new(region.name.clone()));
-            if let Some(profile) = profile {
-                base = base.credentials_provider(profile);
-            }
-            let mut role = AssumeRoleProvider::builder(role).session_name("tidegauge").configure(&base.build());
-            if let Some(external_id) = &region.external_id {
-                role = role.external_id(external_id.expose());
-            }
-            Some(SharedCredentialsProvider::new(role.build().await))
-        }
-        None => profile,
-    };
-    if let Some(provider) = provider {
-        config = config.credentials_provider(provider);
+    let Some(role) = &region.role_arn else { return profile };
+    let mut base = shared.clone().into_builder().region(Region::new(region.name.clone()));
+    if let Some(profile) = profile {
+        base = base.credentials_provider(profile);
     }
-    Client::from_conf(config.build())
+    let mut role = AssumeRoleProvider::builder(role).session_name("tidegauge").configure(&base.build());
+    if let Some(external_id) = &region.external_id {
+        role = role.external_id(external_id.expose());
+    }
+    Some(SharedCredentialsProvider::new(role.build().await))
 }
 
 /// Region names, shared with every heartbeat that is decoded.

@@ -1,7 +1,9 @@
 //! What went wrong, as one of the closed reasons, and whether a write may have been committed all the same.
 
 use std::error::Error;
+use std::fmt::{self, Write};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
@@ -15,13 +17,12 @@ pub fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let message: String = DisplayErrorContext(error).to_string().chars().take(MESSAGE_MAX).collect();
     let reason = match error {
         SdkError::TimeoutError(_) => Reason::Timeout,
         SdkError::ServiceError(service) => service.err().code().map_or(Reason::Other, of_code),
         _ => of_chain(error),
     };
-    Failure { reason, message }
+    Failure { reason, message: message(error) }
 }
 
 /// Whether the write behind this error may have reached the table: not if the store refused it, nor if it never left.
@@ -30,16 +31,43 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        SdkError::ServiceError(service) => service.raw().status().is_server_error(),
+        // The store refuses with a 4xx. Whatever else cannot be understood, a garbled 200 say, proves nothing; nor does
+        // a gateway that gave up waiting for the store (408).
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status();
+            !status.is_client_error() || status.as_u16() == 408
+        }
         SdkError::ConstructionFailure(_) => false,
+        // It never left without credentials, nor while the connection was being made: name, TCP and TLS.
         SdkError::DispatchFailure(_) => {
-            let text = chain_text(error);
-            let never_left = matches!(of_chain(error), Reason::Dns | Reason::Credentials)
-                || text.contains("tcp connect error")
-                || text.contains("connection refused");
-            !never_left
+            !(of_chain(error) == Reason::Credentials || chain_text(error).contains("client error (connect)"))
         }
         _ => true,
+    }
+}
+
+/// One line for the log. The text ends with the error's debug form, which may repeat a whole answer: what does not fit
+/// is not even formatted.
+fn message<E: Error>(error: &E) -> String {
+    let mut line = Line { text: String::new(), room: MESSAGE_MAX };
+    // The only error is a full line.
+    let _ = write!(line, "{}", DisplayErrorContext(error));
+    line.text
+}
+
+/// Text without control characters, cut where it is full: answers are not to be trusted with a log's layout.
+struct Line {
+    text: String,
+    room: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(if character.is_control() { ' ' } else { character });
+        }
+        Ok(())
     }
 }
 
@@ -72,30 +100,31 @@ fn of_code(code: &str) -> Reason {
     }
 }
 
-/// The SDK tells these apart by nothing but what its connectors and providers say.
+/// What kept a request from being sent, or its answer from being read. The connectors tell these apart by nothing but
+/// what they say.
 fn of_chain(error: &(dyn Error + 'static)) -> Reason {
+    // Before the others: a service that gives credentials may itself be slow, or out of reach.
+    if chain(error).any(|error| error.is::<CredentialsError>()) {
+        return Reason::Credentials;
+    }
     let text = chain_text(error);
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["dns error", "failed to lookup address", "no such host"]) {
         Reason::Dns
-    } else if says(&["credential", "identity", "token"]) {
-        Reason::Credentials
     } else if says(&["timed out", "timeout"]) {
         Reason::Timeout
-    } else if says(&["connect", "connection", "reset", "broken pipe", "io error", "closed"]) {
+    } else if says(&["connect", "reset", "broken pipe", "io error", "closed"]) {
         Reason::Connect
     } else {
         Reason::Other
     }
 }
 
+/// An error and what caused it, outermost first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
 fn chain_text(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        text.push_str(&error.to_string().to_lowercase());
-        text.push('\n');
-        next = error.source();
-    }
-    text
+    chain(error).map(|error| error.to_string().to_lowercase() + "\n").collect()
 }

@@ -13,6 +13,8 @@ use aws_sdk_dynamodb::types::{
 
 use crate::core::heartbeat::Found;
 use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::reign;
+use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
@@ -103,7 +105,8 @@ impl DynamoDbStore {
         Answer { outcome, capacity_units: spent }
     }
 
-    /// Replaces what is no usable heartbeat, on condition that it is as read just before.
+    /// Replaces what is no usable heartbeat, on condition that it is as read just before. Whoever was here first with a
+    /// usable one holds the key, and this write is refused.
     async fn replace(&self, write: &Write) -> Answer<WriteOutcome> {
         let heartbeat = &write.heartbeat;
         let get = self
@@ -115,8 +118,13 @@ impl DynamoDbStore {
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         match get.send().await {
             Ok(output) => {
+                let spent = units(output.consumed_capacity());
+                let stored = output.item().map(|item| item::decode(item, &heartbeat.source, heartbeat.slot));
+                if stored.as_ref().is_some_and(|found| is_usable(found, heartbeat.written_at)) {
+                    return Answer { outcome: WriteOutcome::Refused { stored }, capacity_units: spent };
+                }
                 let condition = condition::as_read(output.item(), &self.keys);
-                self.put(write, condition, units(output.consumed_capacity())).await
+                self.put(write, condition, spent).await
             }
             Err(error) => {
                 let failure = errors::failure(&error);
@@ -166,6 +174,15 @@ impl DynamoDbStore {
         let name = sort.as_s().ok()?;
         let index = self.regions.iter().position(|region| **region == **name)?;
         Some((RegionId(index as u16), &self.regions[index]))
+    }
+}
+
+/// Whether what was found is somebody's heartbeat, of this format or a newer one, as seen from `wall`.
+fn is_usable(found: &Found, wall: Wall) -> bool {
+    match found {
+        Found::Heartbeat(heartbeat) => reign::is_plausible(heartbeat, Now { mono: Mono::from_nanos(0), wall }),
+        Found::NewerFormat { .. } => true,
+        Found::Invalid(_) => false,
     }
 }
 

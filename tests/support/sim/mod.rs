@@ -65,7 +65,6 @@ pub struct LoggedWrite {
 #[derive(Clone, Debug)]
 pub struct LoggedRead {
     pub target: RegionId,
-    pub slot: Slot,
     pub sent: Mono,
     pub received: Mono,
     /// By source.
@@ -291,14 +290,13 @@ impl Sim {
                     written.acked = Some(event.received);
                 }
             }
-            EventKind::Read { target, slot, outcome: Ok(read) } => {
+            EventKind::Read { target, outcome: Ok(read), .. } => {
                 let found = read.found.iter().filter_map(|(source, found)| match found {
                     Found::Heartbeat(heartbeat) => Some((*source, heartbeat.beat)),
                     _ => None,
                 });
                 self.reads.push(LoggedRead {
                     target: *target,
-                    slot: *slot,
                     sent: event.sent,
                     received: event.received,
                     found: found.collect(),

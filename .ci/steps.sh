@@ -1,0 +1,56 @@
+# What the scripts in here share: steps that are timed, what was skipped, and how tools get here.
+# shellcheck shell=bash
+
+skipped=()
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+
+# step WORDS COMMAND...: runs a command, and says what it was and how long it took.
+step() {
+    local words=$1 begun=$SECONDS
+    shift
+    printf '\n== %s\n' "$words"
+    "$@"
+    printf '== %s: passed, %d s\n' "$words" "$((SECONDS - begun))"
+}
+
+# skip WORDS WHY: notes what was not done.
+skip() {
+    printf '\n== %s: SKIPPED: %s\n' "$1" "$2"
+    skipped+=("$1: $2")
+}
+
+# Says once more what was not done, where people look.
+say_skipped() {
+    printf '\n'
+    if [ "${#skipped[@]}" -eq 0 ]; then
+        echo "== nothing was skipped"
+        return
+    fi
+    for one in "${skipped[@]}"; do
+        echo "== SKIPPED $one"
+    done
+}
+
+# packages NAME...: installs packages of the system, where that needs no password.
+packages() {
+    command -v apt-get >/dev/null || return 1
+    local as=()
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo -n true 2>/dev/null || return 1
+        as=(sudo -n)
+    fi
+    echo "installing $*"
+    "${as[@]}" apt-get update -qq &&
+        "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# need COMMAND PACKAGE...: true once the command is there.
+need() {
+    command -v "$1" >/dev/null || { packages "${@:2}" && command -v "$1" >/dev/null; }
+}
+
+# component NAME: true once this part of the Rust toolchain is there.
+component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null && rustup component add "$2" && cargo "$1" --version >/dev/null
+}

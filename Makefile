@@ -1,0 +1,33 @@
+# What a person or a machine asks of this project. `make test` is the one to run before and after a change.
+
+.PHONY: help test acceptance demo lab contract metrics documents mutants deny
+
+help:                 ## say what there is
+	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+test:                 ## everything that must hold at all times; installs what it needs; 25 minutes at most, from nothing
+	@.ci/test
+
+acceptance:           ## what takes longer: long runs, measured budgets, mutants of the formulas
+	@.ci/acceptance
+
+demo:                 ## measure three simulated stores; look at http://127.0.0.1:9746/
+	cargo run --locked -- demo
+
+lab:                  ## serve three regional DynamoDB endpoints with injected replication lag
+	cargo run --locked --example lab
+
+contract:             ## the gauge against another DynamoDB server than the tests' own
+	@.ci/test contract
+
+metrics:              ## what Prometheus would scrape, past promtool
+	@.ci/test metrics
+
+documents:            ## every metric described, every link alive
+	@.ci/test documents
+
+mutants:              ## change the formulas, see the tests fail
+	@.ci/acceptance mutants
+
+deny:                 ## licences, advisories and sources of what this is built from
+	@.ci/acceptance deny

@@ -1,0 +1,21 @@
+//! The daemon as a process, held against the lab's truth: what it promises an operator, one module per group.
+//!
+//! `TIDEGAUGE_ACCEPTANCE=1` makes the long run long (five minutes instead of one) and holds the schedule to its
+//! budget, which a debug build that shares two cores with the lab itself cannot promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on fails there, and the daemon's clocks are held against the host's"
+)]
+
+#[path = "../support/lab/mod.rs"]
+mod lab;
+
+mod calm;
+mod hostile;
+mod lifecycle;
+mod stall;
+mod support;
+mod trouble;

@@ -1,0 +1,223 @@
+//! The DynamoDB adapter, used as the driver uses it, against the lab's endpoints.
+
+mod credentials;
+mod failures;
+mod hostile;
+mod wire;
+mod writes;
+
+use std::any::type_name;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tidegauge::core::heartbeat::{Found, Heartbeat};
+use tidegauge::core::model::{Beat, Expect, RegionId, SlotRead, Write, WriteOutcome, WriterId};
+use tidegauge::core::time::{Span, Wall};
+use tidegauge::settings::{Settings, StoreKind, StoreSettings};
+use tidegauge::stores::dynamodb::DynamoDbStore;
+use tidegauge::stores::{Answer, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::lab::{Lab, Lag};
+
+const SOURCE: &str = "us-east-1";
+const TARGET: &str = "eu-west-1";
+/// In the order in which the lab has them.
+const SOURCE_ID: RegionId = RegionId(0);
+
+const ME: WriterId = WriterId(0xA);
+const RIVAL: WriterId = WriterId(0xB);
+const RUN: u64 = 1_767_225_600_000;
+const WRITTEN_AT: Wall = Wall::from_micros(1_767_225_642_000_123);
+
+/// Longer than anything takes that is answered at all, also on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Set in the process that a test runs alone in.
+const ALONE: &str = "TEST_RUNS_ALONE";
+const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab")];
+
+/// Runs a test that has credentials for the lab, and nothing else of this machine's.
+fn with_credentials<Test: AsyncFnOnce()>(test: Test) {
+    alone(&CREDENTIALS, test);
+}
+
+/// Runs a test in a process of its own, as the SDK takes credentials from the environment, which belongs to the whole
+/// process. The test is found by its function's name: hand over an `async` closure written in it.
+fn alone<Test: AsyncFnOnce()>(credentials: &[(&str, &str)], test: Test) {
+    if std::env::var_os(ALONE).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        return runtime.unwrap().block_on(test());
+    }
+    let path = type_name::<Test>().trim_end_matches("::{{closure}}");
+    let (_, name) = path.split_once("::").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([name, "--exact", "--nocapture"]);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy().to_ascii_uppercase();
+        if name.starts_with("AWS_") || name.ends_with("_PROXY") {
+            child.env_remove(&variable);
+        }
+    }
+    for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        child.env(file, "/dev/null");
+    }
+    child.env("AWS_EC2_METADATA_DISABLED", "true").env(ALONE, "1").envs(credentials.iter().copied());
+    child.env("RUST_BACKTRACE", "0");
+    let output = child.output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.contains("1 passed"), "{name}, alone:\n{said}");
+    for figure in said.lines().filter(|line| line.starts_with("figure: ")) {
+        println!("{figure}");
+    }
+}
+
+/// A lab of two regions without lag, and a store that reaches it.
+struct Bench {
+    lab: Lab,
+    store: DynamoDbStore,
+    http: reqwest::Client,
+}
+
+impl Bench {
+    async fn start() -> Bench {
+        let lab = Lab::builder().regions([SOURCE, TARGET]).lag(Lag::Fixed(Duration::ZERO)).start().await;
+        let store = store(&lab, DEADLINE, |_| {}).await;
+        Bench { lab, store, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+
+    async fn write(&self, expect: Expect, heartbeat: Heartbeat) -> WriteOutcome {
+        self.store.write(write(expect, heartbeat)).await.outcome
+    }
+
+    /// What a strong read of slot 0 finds in the region where the tests write.
+    async fn read(&self) -> SlotRead {
+        self.store.read(SOURCE_ID, 0).await.outcome.unwrap()
+    }
+
+    /// What it finds under the source's own key.
+    async fn stored(&self) -> Option<Found> {
+        let read = self.read().await;
+        let found = read.found.into_iter().find(|(region, _)| *region == SOURCE_ID);
+        found.map(|(_, found)| found)
+    }
+
+    /// Puts anything at all under any sort key of slot 0, past the store.
+    async fn put(&self, sort: &str, mut item: Json) {
+        item["PK"] = json!({ "S": "tidegauge-0" });
+        item["SK"] = json!({ "S": sort });
+        let (status, answer) = self.call("PutItem", json!({ "TableName": "GlobalCellState", "Item": item })).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    async fn call(&self, operation: &str, request: Json) -> (u16, String) {
+        let authorization = "AWS4-HMAC-SHA256 Credential=lab/20300101/us-east-1/dynamodb/aws4_request, \
+                             SignedHeaders=host, Signature=00";
+        let request = self
+            .http
+            .post(self.lab.endpoint(SOURCE))
+            .header("X-Amz-Target", format!("DynamoDB_20120810.{operation}"))
+            .header("X-Amz-Date", "20300101T000000Z")
+            .header("Authorization", authorization)
+            .header("Content-Type", "application/x-amz-json-1.0")
+            .body(request.to_string());
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// Requests that the region where the tests write has received.
+    fn requests(&self) -> u64 {
+        self.lab.requests(SOURCE).values().sum()
+    }
+}
+
+/// A store on the lab, once its settings have been edited.
+async fn store(lab: &Lab, deadline: Duration, edit: impl FnOnce(&mut StoreSettings)) -> DynamoDbStore {
+    let mut settings = Settings::from_toml(&lab.settings().to_toml()).unwrap();
+    let mut settings = settings.stores.remove(0);
+    edit(&mut settings);
+    let StoreKind::Dynamodb(dynamodb) = settings.kind.clone() else { panic!("the lab is DynamoDB") };
+    DynamoDbStore::from_settings(&settings, &dynamodb, deadline).await
+}
+
+fn write(expect: Expect, heartbeat: Heartbeat) -> Write {
+    Write { source: SOURCE_ID, heartbeat, expect, want_replaced: false }
+}
+
+fn beat(run: u64, seq: u64) -> Beat {
+    Beat { run, seq }
+}
+
+fn heartbeat(writer: WriterId, run: u64, seq: u64) -> Heartbeat {
+    Heartbeat {
+        source: Arc::from(SOURCE),
+        slot: 0,
+        writer,
+        host: Arc::from("5f2c1e0a-9b7d-4c38-8a61-0d3e4f5a6b7c"),
+        beat: beat(run, seq),
+        written_at: WRITTEN_AT,
+        interval: Span::from_millis(1_000),
+        resigned: false,
+    }
+}
+
+/// A whole heartbeat of the rival's as it lies in the table, to be spoiled.
+fn item() -> Json {
+    json!({
+        "tg_v": { "N": "0" },
+        "tg_source": { "S": SOURCE },
+        "tg_slot": { "N": "0" },
+        "tg_writer": { "S": RIVAL.to_string() },
+        "tg_host": { "S": "5f2c1e0a-9b7d-4c38-8a61-0d3e4f5a6b7c" },
+        "tg_run": { "N": RUN.to_string() },
+        "tg_seq": { "N": "7" },
+        "tg_written_at": { "N": WRITTEN_AT.as_micros().to_string() },
+        "tg_interval": { "N": "1000000" },
+    })
+}
+
+/// The same, with one attribute of another value.
+fn item_with(name: &str, value: Json) -> Json {
+    let mut item = item();
+    item[name] = value;
+    item
+}
+
+const ACKNOWLEDGED: WriteOutcome = WriteOutcome::Acknowledged { replaced: None };
+
+fn refused(stored: Heartbeat) -> WriteOutcome {
+    WriteOutcome::Refused { stored: Some(Found::Heartbeat(stored)) }
+}
+
+/// A server that answers each request with these bytes and the end of the connection: its address, and what it was sent.
+async fn answer_all_with(answer: &'static [u8]) -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (note, requests) = unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let note = note.clone();
+            tokio::spawn(async move {
+                let mut request = vec![0; 16_384];
+                let mut length = 0;
+                // The body is the last to come, and ends with its brace.
+                while length == 0 || request[length - 1] != b'}' {
+                    match stream.read(&mut request[length..]).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(more) => length += more,
+                    }
+                }
+                // A test that does not ask what was sent has dropped the other end.
+                let _ = note.send(String::from_utf8_lossy(&request[..length]).into_owned());
+                stream.write_all(answer).await.unwrap();
+                stream.shutdown().await.unwrap();
+            });
+        }
+    });
+    (endpoint, requests)
+}

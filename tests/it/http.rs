@@ -1,0 +1,447 @@
+//! What the gauge answers over HTTP, asked of its routers while a simulated store is measured in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, Request, StatusCode};
+use serde_json::Value as Json;
+use tidegauge::clock::Clock;
+use tidegauge::core::judge::{self, Verdicts};
+use tidegauge::core::model::{Placement, Plan, ReadSchedule, WriterId};
+use tidegauge::core::time::{Span, Wall};
+use tidegauge::driver;
+use tidegauge::http::{self, Shared};
+use tidegauge::metrics::declare;
+use tidegauge::settings::{Settings, StoreKind};
+use tidegauge::stores::simulated::SimulatedStore;
+use tidegauge::view::{Identity, Sources};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tower::ServiceExt;
+
+const STARTED: Wall = Wall::from_micros(1_767_225_600_000_000);
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+const LAG_SECONDS: f64 = 0.8;
+/// Long enough for numbers everywhere but in quantiles that need more.
+const A_WHILE: Duration = Duration::from_secs(90);
+
+/// Every field of a pair that the API promises.
+const PAIR_FIELDS: [&str; 18] = [
+    "store",
+    "source_region",
+    "target_region",
+    "clock",
+    "placement",
+    "state",
+    "since",
+    "reason",
+    "current_lag_seconds",
+    "overdue_seconds",
+    "staleness_seconds",
+    "watermark",
+    "last_sample",
+    "windows",
+    "offset",
+    "provider",
+    "merged_lag_seconds",
+    "slots",
+];
+
+/// A gauge of one simulated store, its lag the same always.
+struct Gauge {
+    shared: Shared,
+    _stop: DropGuard,
+}
+
+impl Gauge {
+    async fn after(elapsed: Duration, slots: u16) -> Gauge {
+        let regions = REGIONS.map(|region| format!("{{ name = \"{region}\" }}")).join(", ");
+        let settings = format!(
+            "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{regions}]\n\
+             [stores.simulated]\nlag = {{ fixed = \"800ms\" }}\n"
+        );
+        let settings = Settings::from_toml(&settings).unwrap().stores.remove(0);
+        let StoreKind::Simulated(simulated) = settings.kind.clone() else { panic!("it is simulated") };
+        let plan = Plan {
+            store: "orders".into(),
+            kind: "simulated",
+            regions: REGIONS.map(Arc::from).to_vec(),
+            interval: Span::from_millis(1_000),
+            slots,
+            reads_per_interval: 5,
+            read_schedule: ReadSchedule::Adaptive,
+            consistency: settings.read,
+            placement: Placement::Inline,
+            warn_lag: Span::from_millis(5_000),
+            writer: WriterId(1),
+            host: "a-host".into(),
+            phase: 0.0,
+            patience: 0.0,
+        };
+        let clock = Clock::start_virtual(STARTED);
+        let store = SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), settings.read, clock);
+        let stop = CancellationToken::new();
+        let driver = driver::start(store, plan, clock, stop.clone(), Duration::from_secs(1));
+        if !elapsed.is_zero() {
+            tokio::time::sleep(elapsed).await;
+        }
+        let mut verdicts = Verdicts::new();
+        let snapshot = driver.snapshots.borrow().clone();
+        judge::step(&mut verdicts, std::iter::once(&*snapshot), clock.now());
+        let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge" });
+        let (_, verdicts) = watch::channel(Arc::new(verdicts));
+        let sources = Sources { snapshots: vec![driver.snapshots], verdicts, clock, identity };
+        Gauge { shared: Shared::new(sources, STARTED), _stop: stop.drop_guard() }
+    }
+
+    fn full(&self) -> Router {
+        http::full(self.shared.clone())
+    }
+
+    async fn get(&self, uri: &str) -> Answer {
+        ask(self.full(), Method::GET, uri).await
+    }
+
+    async fn pairs(&self, query: &str) -> Vec<Json> {
+        let answer = self.get(&format!("/api/v1/pairs{query}")).await;
+        assert_eq!((answer.status, answer.kind.as_str()), (StatusCode::OK, "application/json"));
+        let body = answer.json();
+        assert_eq!(body["status"], "success");
+        body["data"]["pairs"].as_array().unwrap().clone()
+    }
+
+    async fn metrics(&self) -> String {
+        self.get("/metrics").await.body
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// It must be a problem of this kind; what it says.
+    fn problem(&self, status: StatusCode, kind: &str) -> String {
+        assert_eq!((self.status, self.kind.as_str()), (status, "application/json"), "{self:?}");
+        let body = self.json();
+        let fields: BTreeSet<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(["status", "errorType", "error"]));
+        assert_eq!((&body["status"], &body["errorType"]), (&Json::from("error"), &Json::from(kind)));
+        body["error"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn ask(router: Router, method: Method, uri: &str) -> Answer {
+    let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let kind = response.headers().get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+/// A line of an exposition that is a value: its name, its labels, its value.
+fn series(exposition: &str) -> Vec<(&str, &str, f64)> {
+    let lines = exposition.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            (name, labels.trim_end_matches('}'), value.parse().unwrap())
+        })
+        .collect()
+}
+
+/// The metric that a series belongs to: histograms have three kinds of series.
+fn family<'a>(name: &'a str, types: &BTreeMap<&str, &str>) -> &'a str {
+    let stripped = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    stripped.filter(|stripped| types.get(stripped) == Some(&"histogram")).unwrap_or(name)
+}
+
+/// What `# TYPE` or `# HELP` say, by metric.
+fn comments<'a>(exposition: &'a str, word: &str) -> BTreeMap<&'a str, &'a str> {
+    let lines = exposition.lines().filter_map(|line| line.strip_prefix(&format!("# {word} ")));
+    lines.filter_map(|line| line.split_once(' ')).collect()
+}
+
+fn pair_names() -> Vec<(&'static str, &'static str)> {
+    let all = REGIONS.iter().flat_map(|source| REGIONS.iter().map(move |target| (*source, *target)));
+    all.filter(|(source, target)| source != target).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_come_in_the_text_format_that_every_prometheus_reads() {
+    let answer = Gauge::after(A_WHILE, 1).await.get("/metrics").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.kind.starts_with("text/plain; version=0.0.4"), "{}", answer.kind);
+    let found = series(&answer.body);
+    let unique: BTreeSet<(&str, &str)> = found.iter().map(|(name, labels, _)| (*name, *labels)).collect();
+    assert_eq!(unique.len(), found.len(), "a series is there once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_declared_and_explained() {
+    let exposition = Gauge::after(A_WHILE, 1).await.metrics().await;
+    let (types, helps) = (comments(&exposition, "TYPE"), comments(&exposition, "HELP"));
+    let declared: BTreeMap<&str, &declare::Metric> = declare::ALL.iter().map(|metric| (metric.name, metric)).collect();
+    assert_eq!(declared.len(), declare::ALL.len(), "a metric is declared once");
+    let names: BTreeSet<&str> = series(&exposition).iter().map(|(name, ..)| family(name, &types)).collect();
+    for name in names.iter().filter(|name| name.starts_with("tidegauge_")) {
+        let metric = declared.get(name).unwrap_or_else(|| panic!("{name} is not declared"));
+        assert_eq!(helps.get(name), Some(&metric.help.trim()), "{name}");
+        assert_eq!(types[name], format!("{:?}", metric.kind).to_lowercase(), "{name}");
+    }
+    for (name, metric) in &declared {
+        let help = metric.help.trim();
+        assert!(help.len() >= 15 && help.ends_with('.'), "{name} is not explained: {help:?}");
+        assert!(name.starts_with("tidegauge_"), "{name}");
+        assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
+        // Errors appear with the first of them.
+        assert!(names.contains(name) || *name == declare::ERRORS.name, "{name} is declared and not there");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_costs_at_most_45_series() {
+    let exposition = Gauge::after(A_WHILE, 2).await.metrics().await;
+    for (source, target) in pair_names() {
+        let (source, target) = (format!("source_region=\"{source}\""), format!("target_region=\"{target}\""));
+        let of_pair =
+            |labels: &str| labels.contains("store=\"orders\"") && labels.contains(&source) && labels.contains(&target);
+        let count = series(&exposition).iter().filter(|(_, labels, _)| of_pair(labels)).count();
+        assert!((20..=45).contains(&count), "{count} series from {source} to {target}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_say_what_was_measured() {
+    let exposition = Gauge::after(A_WHILE, 1).await.metrics().await;
+    let found = series(&exposition);
+    let value = |name: &str, labels: &[&str]| {
+        let mut fitting = found.iter().filter(|(of, has, _)| *of == name && labels.iter().all(|one| has.contains(one)));
+        let value = fitting.next().unwrap_or_else(|| panic!("there is no {name} of {labels:?}")).2;
+        assert!(fitting.next().is_none(), "{name} of {labels:?} is ambiguous");
+        value
+    };
+    for (source, target) in pair_names() {
+        let pair = [format!("source_region=\"{source}\""), format!("target_region=\"{target}\"")];
+        let pair = [pair[0].as_str(), pair[1].as_str()];
+        let count = value("tidegauge_replication_lag_seconds_count", &pair);
+        assert!((80.0..=92.0).contains(&count), "{count}");
+        let mean = value("tidegauge_replication_lag_seconds_sum", &pair) / count;
+        assert!((mean - LAG_SECONDS).abs() < 0.1, "{mean}");
+        assert!(value("tidegauge_replication_lag_error_seconds", &pair) < 0.2);
+        assert!((LAG_SECONDS - 0.01..2.5).contains(&value("tidegauge_current_lag_seconds", &pair)));
+        assert!((LAG_SECONDS - 0.01..2.5).contains(&value("tidegauge_staleness_seconds", &pair)));
+        let is = |state: &str| value("tidegauge_pair_state", &[pair[0], pair[1], &format!("state=\"{state}\"")]);
+        assert_eq!((is("ok"), is("unknown"), is("stalled")), (1.0, 0.0, 0.0));
+    }
+    let region = "region=\"us-east-1\"";
+    assert!(value("tidegauge_heartbeats_total", &[region, "result=\"acknowledged\""]) > 85.0);
+    assert!(value("tidegauge_consumed_capacity_units_total", &[region, "operation=\"write\""]) > 85.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_has_no_series() {
+    let exposition = Gauge::after(Duration::ZERO, 1).await.metrics().await;
+    let found = series(&exposition);
+    for metric in [declare::CURRENT_LAG, declare::STALENESS, declare::WATERMARK, declare::REPLICATION_LAG_ERROR] {
+        assert!(!found.iter().any(|(name, ..)| *name == metric.name), "{} before anything is known", metric.name);
+    }
+    let unknown = found.iter().filter(|(name, labels, value)| {
+        *name == "tidegauge_pair_state" && labels.contains("state=\"unknown\"") && *value == 1.0
+    });
+    assert_eq!(unknown.count(), 6);
+    assert!(found.iter().all(|(_, _, value)| !value.is_nan()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_has_every_field_whether_it_is_known_or_not() {
+    for (elapsed, slots) in [(Duration::ZERO, 1), (A_WHILE, 1), (A_WHILE, 2)] {
+        let pairs = Gauge::after(elapsed, slots).await.pairs("").await;
+        let names: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|pair| (pair["source_region"].as_str().unwrap(), pair["target_region"].as_str().unwrap()))
+            .collect();
+        assert_eq!(names, pair_names());
+        for pair in &pairs {
+            let fields: BTreeSet<&str> = pair.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(fields, BTreeSet::from(PAIR_FIELDS));
+            for window in ["1m", "10m", "60m"] {
+                let window = pair["windows"][window].as_object().unwrap();
+                let fields: BTreeSet<&str> = window.keys().map(String::as_str).collect();
+                let expected = ["count", "p50_seconds", "p90_seconds", "p99_seconds", "max_seconds"];
+                assert_eq!(fields, BTreeSet::from(expected));
+            }
+            let words = ["store", "clock", "placement"].map(|field| pair[field].as_str().unwrap());
+            assert_eq!(words, ["orders", "one", "inline"]);
+            match pair["slots"].as_array() {
+                None => assert_eq!((slots, &pair["slots"]), (1, &Json::Null)),
+                Some(of) => assert_eq!(of.len(), usize::from(slots)),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_unknown_reads_as_a_number() {
+    for pair in Gauge::after(Duration::ZERO, 1).await.pairs("").await {
+        assert_eq!((pair["state"].as_str(), pair["reason"].as_str()), (Some("unknown"), Some("not measured yet")));
+        let null = PAIR_FIELDS[8..].iter().filter(|field| **field != "windows");
+        for field in null {
+            assert_eq!(pair[field], Json::Null, "{field}");
+        }
+        for window in ["1m", "10m", "60m"] {
+            let window = &pair["windows"][window];
+            assert_eq!(window["count"], 0);
+            for field in ["p50_seconds", "p90_seconds", "p99_seconds", "max_seconds"] {
+                assert_eq!(window[field], Json::Null, "{field}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_says_what_was_measured() {
+    for pair in Gauge::after(A_WHILE, 1).await.pairs("").await {
+        assert_eq!((pair["state"].as_str(), pair["reason"].as_str()), (Some("ok"), Some("")), "{pair}");
+        let seconds = |field: &str| pair[field].as_f64().unwrap_or_else(|| panic!("{field}: {pair}"));
+        assert!((LAG_SECONDS - 0.01..2.5).contains(&seconds("current_lag_seconds")), "{pair}");
+        assert!((LAG_SECONDS - 0.01..2.5).contains(&seconds("staleness_seconds")), "{pair}");
+        assert!(pair["since"].as_str().unwrap().starts_with("2026-01-01T00:01:"), "{pair}");
+        assert!(pair["watermark"]["written_at"].as_str().unwrap().ends_with('Z'), "{pair}");
+        assert!(pair["watermark"]["seq"].as_u64().unwrap() > 80, "{pair}");
+        let window = &pair["windows"]["1m"];
+        assert!(window["count"].as_u64().unwrap() > 50, "{pair}");
+        assert!((window["p50_seconds"].as_f64().unwrap() - LAG_SECONDS).abs() < 0.1, "{pair}");
+        for later in ["overdue_seconds", "offset", "provider", "merged_lag_seconds"] {
+            assert_eq!(pair[later], Json::Null, "{later}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pairs_can_be_narrowed_down() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    assert_eq!(gauge.pairs("?store=orders").await.len(), 6);
+    assert_eq!(gauge.pairs("?source_region=us-east-1").await.len(), 2);
+    assert_eq!(gauge.pairs("?store=orders&source_region=us-east-1&target_region=eu-west-1").await.len(), 1);
+    // An empty list would look like a store without pairs.
+    assert_eq!(gauge.get("/api/v1/pairs?store=nosuch").await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_bracket_the_truth_newest_first() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let pair = "/api/v1/samples?store=orders&source_region=us-east-1&target_region=eu-west-1";
+    let body = gauge.get(pair).await.json();
+    let samples = body["data"]["samples"].as_array().unwrap();
+    assert!((80..=92).contains(&samples.len()), "{}", samples.len());
+    for sample in samples {
+        let ends = ["lower_seconds", "upper_seconds"].map(|end| sample[end].as_f64().unwrap());
+        assert!(ends[0] <= LAG_SECONDS && LAG_SECONDS <= ends[1], "{sample}");
+        assert_eq!((&sample["slot"], &sample["presumed"]), (&Json::from(0), &Json::from(false)));
+        for instant in ["written_at", "seen_at"] {
+            let instant = sample[instant].as_str().unwrap();
+            assert!(instant.starts_with("2026-01-01T00:0") && instant.ends_with('Z'), "{sample}");
+        }
+    }
+    assert!(samples.is_sorted_by_key(|sample| std::cmp::Reverse(sample["seq"].as_u64().unwrap())));
+    let few = gauge.get(&format!("{pair}&limit=3")).await.json();
+    assert_eq!(few["data"]["samples"].as_array().unwrap()[..], samples[..3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_pair_is_not_found() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    for (query, name) in [
+        ("store=nosuch&source_region=us-east-1&target_region=eu-west-1", "nosuch"),
+        ("store=orders&source_region=nowhere&target_region=eu-west-1", "nowhere"),
+        ("store=orders&source_region=us-east-1&target_region=us-east-1", "us-east-1"),
+    ] {
+        let answer = gauge.get(&format!("/api/v1/samples?{query}")).await;
+        let says = answer.problem(StatusCode::NOT_FOUND, "not_found");
+        assert!(says.contains(name), "{says}");
+    }
+    for path in ["/nowhere", "/api/v1/", "/api/v2/pairs", "/metrics/", "/-/reloads"] {
+        gauge.get(path).await.problem(StatusCode::NOT_FOUND, "not_found");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_is_wrong_is_named() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    let pair = "store=orders&source_region=us-east-1&target_region=eu-west-1";
+    for (query, named) in [
+        ("/api/v1/pairs?sourceregion=us-east-1".to_owned(), "\"sourceregion\""),
+        ("/api/v1/pairs?store=orders&store=orders".to_owned(), "\"store\""),
+        ("/api/v1/pairs?limit=3".to_owned(), "\"limit\""),
+        ("/api/v1/samples".to_owned(), "\"store\""),
+        ("/api/v1/samples?store=orders&source_region=us-east-1".to_owned(), "\"target_region\""),
+        (format!("/api/v1/samples?{pair}&limit=0"), "limit"),
+        (format!("/api/v1/samples?{pair}&limit=129"), "limit"),
+        (format!("/api/v1/samples?{pair}&limit=-1"), "limit"),
+        (format!("/api/v1/samples?{pair}&limit=many"), "limit"),
+        (format!("/api/v1/samples?{pair}&format=csv"), "\"format\""),
+    ] {
+        let says = gauge.get(&query).await.problem(StatusCode::BAD_REQUEST, "bad_data");
+        assert!(says.contains(named), "{query}: {says}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_here_can_be_written() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/pairs", "/api/v1/samples"] {
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            let answer = ask(gauge.full(), method, path).await;
+            answer.problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+        }
+        assert!(ask(gauge.full(), Method::HEAD, path).await.body.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_healthy_and_ready_before_anything_is_known() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    for router in [gauge.full(), http::metrics_only(gauge.shared.clone())] {
+        for path in ["/-/healthy", "/-/ready"] {
+            let answer = ask(router.clone(), Method::GET, path).await;
+            assert_eq!(answer.status, StatusCode::OK, "{path}");
+            assert!(answer.kind.starts_with("text/plain"), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_listener_for_metrics_shows_nothing_else() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let outside = || http::metrics_only(gauge.shared.clone());
+    assert_eq!(ask(outside(), Method::GET, "/metrics").await.status, StatusCode::OK);
+    for path in ["/", "/api/v1/pairs", "/api/v1/samples?store=orders&source_region=us-east-1&target_region=eu-west-1"] {
+        ask(outside(), Method::GET, path).await.problem(StatusCode::NOT_FOUND, "not_found");
+        assert_eq!(gauge.get(path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_front_page_lists_every_pair() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let page = gauge.get("/").await.body;
+    for (source, target) in pair_names() {
+        let row = ["orders", source, target, "ok"];
+        let is_row = |line: &&str| line.split_whitespace().take(4).eq(row);
+        assert_eq!(page.lines().filter(is_row).count(), 1, "{source} to {target}:\n{page}");
+    }
+}
