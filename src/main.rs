@@ -52,6 +52,10 @@ fn main() -> ExitCode {
             Ok(settings) => run(settings, None),
             Err(error) => refuse(&error),
         },
+        Command::Demo if arguments.config.is_some() => {
+            eprintln!("tidegauge: the demo brings its own settings; leave --config out, or use `run`");
+            ExitCode::from(EXIT_USAGE)
+        }
         Command::Demo => match Settings::demo() {
             Ok(settings) => {
                 let address = settings.server.listen;
@@ -101,6 +105,10 @@ fn run(settings: Settings, hint: Option<String>) -> ExitCode {
 }
 
 fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
+    if !offline {
+        eprintln!("tidegauge: this release checks the settings alone; say so with `check --offline`");
+        return ExitCode::from(EXIT_USAGE);
+    }
     let settings = match Settings::load(path) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
@@ -108,11 +116,6 @@ fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
     for notice in settings.notices() {
         println!("notice: {notice}");
     }
-    let (stores, pairs) = (settings.stores.len(), settings.pair_count());
-    println!("settings are right: {stores} stores, {pairs} region pairs");
-    if !offline {
-        eprintln!("tidegauge: this release checks the settings alone; say so with `check --offline`");
-        return ExitCode::from(EXIT_USAGE);
-    }
+    println!("settings are right: stores: {}, region pairs: {}", settings.stores.len(), settings.pair_count());
     ExitCode::SUCCESS
 }

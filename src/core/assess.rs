@@ -84,19 +84,21 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     let stalled_after = stalled_after(plan, pair);
     let watermark = watermark(pair);
     let current_lag = current_lag(plan, pair, now.mono);
-    let (state, reason) = state(plan, pair, current_lag, stalled_after, now.mono);
-    // Below zero the clock was set back since: what it says of an age is then not known.
-    let staleness = watermark
-        .filter(|watermark| watermark.own_clock)
-        .map(|watermark| now.wall - watermark.written_at)
-        .filter(|staleness| !staleness.is_negative());
+    let (state, mut reason) = state(plan, pair, current_lag, stalled_after, now.mono);
+    let age = watermark.filter(|watermark| watermark.own_clock).map(|watermark| now.wall - watermark.written_at);
+    let staleness = age.filter(|age| !age.is_negative());
+    if age != staleness {
+        let separator = if reason.is_empty() { "" } else { "; " };
+        reason.push_str(separator);
+        reason.push_str("this host's clock was set back: staleness is not known until the next heartbeat arrives");
+    }
     Assessment { state, reason, current_lag, staleness, watermark, stalled_after }
 }
 
 /// `max(3 intervals, min(3 × 60-minute p99, 10 s))`; 3 intervals while there is no p99.
 fn stalled_after(plan: &Plan, pair: &PairSnapshot) -> Span {
     let least = plan.interval.times(PATIENCE_INTERVALS);
-    match pair.summary[2].p99 {
+    match pair.summary[2].arrived_p99 {
         Some(p99) => least.max(Span::from_secs_f64(3.0 * p99).min(STALL_PATIENCE_MAX)),
         None => least,
     }

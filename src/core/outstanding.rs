@@ -245,7 +245,12 @@ impl Outstanding {
 
     /// When the oldest acknowledged heartbeat after `after` was written.
     pub fn oldest_unseen(&self, after: Option<Beat>) -> Option<Mono> {
-        self.after(after).find(|entry| matches!(entry.fate, Fate::Known(_))).map(|entry| entry.sent)
+        self.committed(after).next()
+    }
+
+    /// When the acknowledged heartbeats after `after` were written, oldest first.
+    pub fn committed(&self, after: Option<Beat>) -> impl Iterator<Item = Mono> {
+        self.after(after).filter(|entry| matches!(entry.fate, Fate::Known(_))).map(|entry| entry.sent)
     }
 
     /// When the newest few heartbeats after `after` were written, whether answered or not: newest first.

@@ -43,7 +43,6 @@ pub struct PairStats {
     window: Window,
     summary: Arc<Summary>,
     summarised_at: Option<Mono>,
-    stale: bool,
     recent: Arc<VecDeque<Sample>>,
     newest: Option<Bracket>,
     hazard: Hazard,
@@ -59,7 +58,6 @@ impl PairStats {
             self.histogram.add(midpoint.as_secs_f64());
             self.window.add(seen, midpoint);
             self.hazard.learn(sample.bracket);
-            self.stale = true;
         }
         self.newest = Some(sample.bracket);
         // Shared with the last snapshot: copied here at most once per snapshot.
@@ -70,17 +68,11 @@ impl PairStats {
         recent.push_back(sample);
     }
 
-    /// Brings the summary up to date, at most once a second.
-    pub fn summarise(&mut self, now: Mono) {
-        let due = match self.summarised_at {
-            None => true,
-            // A window empties as time passes, too, if nothing new comes in.
-            Some(at) => now - at >= Span::from_millis(if self.stale { 1_000 } else { 15_000 }),
-        };
-        if due {
-            self.summary = Arc::new(self.window.summary(now));
+    /// Brings the summary up to date, at most once a second. `unseen` are the ages of what has not arrived.
+    pub fn summarise(&mut self, now: Mono, unseen: impl Iterator<Item = Span>) {
+        if self.summarised_at.is_none_or(|at| now - at >= Span::from_millis(1_000)) {
+            self.summary = Arc::new(self.window.summary(now, unseen));
             self.summarised_at = Some(now);
-            self.stale = false;
         }
     }
 

@@ -24,9 +24,12 @@ const MINUTE: Span = Span::from_millis(60_000);
 pub const WINDOWS: [(usize, &str); 3] = [(1, "1m"), (10, "10m"), (60, "60m")];
 
 /// Quantiles of one window, in seconds. `None` where the data does not reach.
+///
+/// Heartbeats that have not arrived yet count by their age so far, as censored samples (Kaplan and Meier 1958,
+/// *Nonparametric Estimation from Incomplete Observations*): left out, a stall would look like good times until it ends.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct WindowSummary {
-    /// Samples in it.
+    /// Samples in it, of heartbeats that arrived.
     pub count: u64,
     /// Median.
     pub p50: Option<f64>,
@@ -34,8 +37,10 @@ pub struct WindowSummary {
     pub p90: Option<f64>,
     /// 99th percentile; needs 100 samples.
     pub p99: Option<f64>,
-    /// Largest midpoint, to within half a bucket.
+    /// Largest midpoint, to within half a bucket; not known while something older than it has not arrived.
     pub max: Option<f64>,
+    /// 99th percentile of what arrived alone: what arrivals used to look like before whatever is happening now.
+    pub arrived_p99: Option<f64>,
 }
 
 /// The summaries of all [`WINDOWS`], in their order.
@@ -104,43 +109,60 @@ impl Window {
         }
     }
 
-    /// The quantiles of the last 1, 10 and 60 minutes.
+    /// The quantiles of the last 1, 10 and 60 minutes. `unseen` are the ages of the heartbeats that have not arrived.
     ///
     /// The running minute counts as one of them, so a window of n minutes covers n − 1 to n minutes; the shortest
     /// takes one more, as it would be empty whenever a minute has just turned.
-    pub fn summary(&self, now: Mono) -> Summary {
+    pub fn summary(&self, now: Mono, unseen: impl Iterator<Item = Span>) -> Summary {
         let newest = minute_of(now);
-        let mut counts = [0u32; BUCKETS];
+        let mut arrived = [0u32; BUCKETS];
+        let mut censored = [0u32; BUCKETS];
+        for age in unseen {
+            censored[usize::from(bucket_of(age))] += 1;
+        }
         let mut older = self.minutes.iter().rev().peekable();
         WINDOWS.map(|(minutes, _)| {
             let oldest = newest - minutes.max(2) as i64;
             while let Some(minute) = older.next_if(|minute| minute.number > oldest) {
                 for (bucket, count) in &minute.buckets {
-                    counts[usize::from(*bucket)] += u32::from(*count);
+                    arrived[usize::from(*bucket)] += u32::from(*count);
                 }
             }
-            summarise(&counts)
+            summarise(&arrived, &censored)
         })
     }
 }
 
-fn summarise(counts: &[u32; BUCKETS]) -> WindowSummary {
-    let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+fn summarise(arrived: &[u32; BUCKETS], censored: &[u32; BUCKETS]) -> WindowSummary {
+    let total = |counts: &[u32; BUCKETS]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
+    let count = total(arrived);
     // With too few samples the data does not reach that far out, and the quantile is not known.
-    let quantile = |percent: u64, needs: u64| -> Option<f64> {
-        let rank = (total * percent).div_ceil(100).max(1);
-        let mut seen = 0;
-        let bucket = counts.iter().position(|count| {
-            seen += u64::from(*count);
-            seen >= rank
-        })?;
-        (total >= needs).then(|| value_of(bucket))
-    };
+    let known = |needs: u64, value: Option<f64>| value.filter(|_| count >= needs);
+    let max = arrived.iter().rposition(|count| *count > 0);
+    let waiting = censored.iter().rposition(|count| *count > 0);
     WindowSummary {
-        count: total,
-        p50: quantile(50, 2),
-        p90: quantile(90, 10),
-        p99: quantile(99, 100),
-        max: counts.iter().rposition(|count| *count > 0).map(value_of),
+        count,
+        p50: known(2, quantile(arrived, censored, 0.5)),
+        p90: known(10, quantile(arrived, censored, 0.9)),
+        p99: known(100, quantile(arrived, censored, 0.99)),
+        max: max.filter(|max| waiting.is_none_or(|waiting| waiting <= *max)).map(value_of),
+        arrived_p99: known(100, quantile(arrived, &[0; BUCKETS], 0.99)),
     }
+}
+
+/// The lag that a share of the heartbeats stays within, by Kaplan and Meier's product limit.
+fn quantile(arrived: &[u32; BUCKETS], censored: &[u32; BUCKETS], share: f64) -> Option<f64> {
+    let mut at_risk: u64 = arrived.iter().chain(censored).map(|count| u64::from(*count)).sum();
+    let mut surviving = 1.0;
+    for bucket in 0..BUCKETS {
+        if arrived[bucket] > 0 {
+            surviving *= 1.0 - f64::from(arrived[bucket]) / at_risk as f64;
+            // The product of many factors is a little off the fraction that it stands for.
+            if surviving <= 1.0 - share + 1e-9 {
+                return Some(value_of(bucket));
+            }
+        }
+        at_risk -= u64::from(arrived[bucket]) + u64::from(censored[bucket]);
+    }
+    None
 }

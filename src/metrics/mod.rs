@@ -120,7 +120,7 @@ struct PairRow<'a> {
 /// Costs about a microsecond a line: call it off the threads that time probes.
 pub fn render(view: &View, loaded_at: Wall) -> Vec<u8> {
     let pairs: Vec<PairRow> = view.stores.iter().flat_map(|store| pair_rows(store, view)).collect();
-    let mut page = Page { encoder: TextEncoder::new(), text: Vec::with_capacity(4_096 + pairs.len() * 4_096) };
+    let mut page = Page { encoder: TextEncoder::new(), text: Vec::with_capacity(64 * 1_024 + pairs.len() * 4_608) };
     render_pairs(&mut page, &pairs);
     render_regions(&mut page, &view.stores);
     render_own(&mut page, view, loaded_at);

@@ -72,7 +72,7 @@ impl Ledger {
         source.seq += late as u64;
         let beat = Beat { run: source.run, seq: source.seq };
         source.seq += 1;
-        let mut missed = late as u64;
+        let mut missed = late as u64 * u64::from(self.plan.slots);
         if source.keys[0].in_flight.is_none() {
             let stepped = (clock_difference(now) - source.clock_difference).abs() > WALL_STEP;
             source.clock_difference = clock_difference(now);

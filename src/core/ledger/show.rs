@@ -25,8 +25,11 @@ impl Ledger {
     fn pair_snapshot(&mut self, source: RegionId, target: RegionId, now: Mono) -> PairSnapshot {
         let count = self.sources.len();
         let pair = &mut self.pairs[source.index() * count + target.index()];
-        pair.stats.summarise(now);
         let from = &self.sources[source.index()];
+        let unseen = pair.tracks.iter().zip(&from.keys).flat_map(|(track, key)| {
+            key.outstanding.committed(track.watermark().map(|watermark| watermark.beat)).map(|sent| now - sent)
+        });
+        pair.stats.summarise(now, unseen);
         let at_source = &self.targets[source.index()];
         let at_target = &self.targets[target.index()];
         let reads = |target: &Target| Health {

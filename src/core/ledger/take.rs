@@ -158,10 +158,16 @@ impl Ledger {
         let due = self.first_tick(region, at.mono);
         let source = &mut self.sources[region.index()];
         let key = &mut source.keys[usize::from(slot)];
-        let heartbeat = match found {
-            Some(Found::Heartbeat(heartbeat)) if reign::is_plausible(heartbeat, at) => Some(heartbeat),
-            _ => None,
+        let (heartbeat, ignored) = match found {
+            Some(Found::Heartbeat(heartbeat)) if reign::is_plausible(heartbeat, at) => (Some(heartbeat), None),
+            Some(Found::Heartbeat(_)) => (None, Some(Ignored::Future)),
+            Some(Found::Invalid(_)) => (None, Some(Ignored::Malformed)),
+            Some(Found::NewerFormat { .. }) => (None, Some(Ignored::NewerFormat)),
+            None => (None, None),
         };
+        if let Some(ignored) = ignored {
+            self.regions[region.index()].ignored[ignored as usize] += 1;
+        }
         let resolved = heartbeat.map_or(Vec::new(), |heartbeat| key.outstanding.seen(heartbeat.beat));
         if let Some(heartbeat) = heartbeat.filter(|heartbeat| heartbeat.writer != self.plan.writer)
             && key.inherited.is_none()
