@@ -119,6 +119,13 @@ fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
     since.is_none_or(|since| now - since > plan.interval.times(PATIENCE_INTERVALS))
 }
 
+/// Three intervals, or what one write without an answer costs where intervals are shorter than deadlines: that alone is
+/// no finding.
+fn is_write_silent(pair: &PairSnapshot, plan: &Plan, now: Mono) -> bool {
+    let patience = plan.interval.times(PATIENCE_INTERVALS).max(plan.write_deadline() + plan.interval.times(2));
+    pair.writes.answered_at.is_none_or(|answered| now - answered > patience)
+}
+
 fn oldest_answer(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.answered_at).min().flatten()
 }
@@ -130,7 +137,7 @@ fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
     }
     let anything_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
     // Nothing was there to be seen: the last sample says nothing about now.
-    if is_silent(pair.writes.answered_at, plan, now) && !anything_unseen {
+    if is_write_silent(pair, plan, now) && !anything_unseen {
         return None;
     }
     let mut lags = pair.slots.iter().map(|slot| slot_lag(slot, now));
@@ -175,7 +182,7 @@ fn state(
         }
         _ => {}
     }
-    if is_silent(pair.writes.answered_at, plan, now) {
+    if is_write_silent(pair, plan, now) {
         return (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(pair.writes.failing)));
     }
     let throttled = |since: Option<Mono>| since.is_some() && !is_silent(since, plan, now);
@@ -185,7 +192,8 @@ fn state(
     if throttled(pair.reads.throttled_twice_since) {
         return (State::Throttled, format!("{target} throttles heartbeat reads"));
     }
-    let unmoved = pair.slots.iter().filter_map(|slot| slot.unmoved_since).min().map(|since| now - since);
+    // Up to the last look: what happened since nobody knows.
+    let unmoved = pair.slots.iter().filter_map(|slot| Some(slot.answered_at? - slot.unmoved_since?)).max();
     if let Some(unmoved) = unmoved.filter(|unmoved| *unmoved > stalled_after) {
         let mut reason = format!(
             "{source} writes, but nothing new has become visible in {target} for {:.1} s",

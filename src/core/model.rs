@@ -128,9 +128,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A call's deadline: one interval, within 0.5–5 s.
+    /// A read's deadline: one interval, within 0.5–5 s.
     pub fn deadline(&self) -> Span {
         self.interval.clamp(Span::from_millis(500), Span::from_millis(5_000))
+    }
+
+    /// A write's deadline: nine tenths of a read's, so that one that hangs for an interval does not cost the next tick.
+    pub fn write_deadline(&self) -> Span {
+        self.deadline().mul_f64(0.9)
     }
 
     /// All regions' ids.

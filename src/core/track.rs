@@ -35,6 +35,7 @@ pub struct Track {
     age_unknown: bool,
     newest_upper: Option<(Beat, Span)>,
     newer_format: bool,
+    looked_at: bool,
     inheritance_settled: bool,
 }
 
@@ -93,7 +94,8 @@ impl Track {
         at: Now,
         outstanding: &mut Outstanding,
     ) -> Vec<Resolved> {
-        let first_look = self.miss_sent.is_none();
+        let first_look = !self.looked_at;
+        self.looked_at = true;
         self.looked(at.mono, false);
         let mut resolved = Vec::new();
         if let Some(heartbeat) = heartbeat {
@@ -122,7 +124,12 @@ impl Track {
                 }
             }
         }
-        self.miss_sent = self.miss_sent.max(Some(sent));
+        // Where a watermark was and nothing is now, the replica lost what it had (its table was dropped, say): whatever
+        // arrived just before that would be missed as well, so these misses prove nothing.
+        let lost = heartbeat.is_none() && self.watermark.is_some();
+        if !lost {
+            self.miss_sent = self.miss_sent.max(Some(sent));
+        }
         self.owe(outstanding);
         resolved
     }

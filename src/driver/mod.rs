@@ -40,7 +40,13 @@ pub fn start<S: Store>(store: S, plan: Plan, clock: Clock, stop: CancellationTok
     let mut ledger = Ledger::new(plan.clone(), clock.now());
     let (publish, snapshots) = watch::channel(Arc::new(ledger.snapshot(clock.now())));
     let span = tracing::info_span!("store", name = %plan.store);
-    let shell = Shell { store: Arc::new(store), deadline: plan.deadline().to_duration(), clock, calls: JoinSet::new() };
+    let shell = Shell {
+        store: Arc::new(store),
+        read_deadline: plan.deadline().to_duration(),
+        write_deadline: plan.write_deadline().to_duration(),
+        clock,
+        calls: JoinSet::new(),
+    };
     let running = run(ledger, shell, publish, stop, grace).instrument(span);
     Driver { snapshots, task: tokio::spawn(running) }
 }
@@ -48,7 +54,8 @@ pub fn start<S: Store>(store: S, plan: Plan, clock: Clock, stop: CancellationTok
 struct Shell<S> {
     store: Arc<S>,
     clock: Clock,
-    deadline: Duration,
+    read_deadline: Duration,
+    write_deadline: Duration,
     calls: JoinSet<Event>,
 }
 
@@ -106,22 +113,23 @@ async fn run<S: Store>(
 impl<S: Store> Shell<S> {
     /// Sends one call on its way. The readings are taken right around it.
     fn call(&mut self, action: Action) {
-        let (store, clock, deadline) = (self.store.clone(), self.clock, self.deadline);
+        let (store, clock) = (self.store.clone(), self.clock);
+        let (read_deadline, write_deadline) = (self.read_deadline, self.write_deadline);
         self.calls.spawn(async move {
             match action {
                 Action::Write(write) => {
                     let (source, slot, beat) = (write.source, write.heartbeat.slot, write.heartbeat.beat);
                     let sent = clock.mono();
-                    let answer = timeout(deadline, store.write(write)).await.unwrap_or_else(|_| {
-                        Answer::free(WriteOutcome::Failed { failure: late(deadline), maybe_committed: true })
+                    let answer = timeout(write_deadline, store.write(write)).await.unwrap_or_else(|_| {
+                        Answer::free(WriteOutcome::Failed { failure: late(write_deadline), maybe_committed: true })
                     });
                     let kind = EventKind::Wrote { source, slot, beat, outcome: answer.outcome };
                     Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
                 }
                 Action::Read { target, slot } => {
                     let sent = clock.mono();
-                    let answer = timeout(deadline, store.read(target, slot)).await;
-                    let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(deadline))));
+                    let answer = timeout(read_deadline, store.read(target, slot)).await;
+                    let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(read_deadline))));
                     let kind = EventKind::Read { target, slot, outcome: answer.outcome };
                     Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
                 }

@@ -1,6 +1,7 @@
 //! Renders snapshots for Prometheus. Nothing is kept up to date between scrapes: ages are computed when asked.
 //!
-//! One family is built, encoded and dropped before the next, so that a scrape of thousands of pairs stays small.
+//! A few hundred rows are built, encoded and dropped at a time: those of thousands of pairs at once would take more memory
+//! than all the rest of the gauge.
 
 use std::ops::Range;
 
@@ -24,6 +25,9 @@ use declare::Metric;
 /// The content type of what [`render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
+/// Rows of a family that are encoded at a time.
+const ROWS_AT_ONCE: usize = 256;
+
 type Labels = Vec<LabelPair>;
 
 fn label(name: &str, value: &str) -> LabelPair {
@@ -46,41 +50,48 @@ struct Page {
 
 impl Page {
     fn family(&mut self, metric: Metric, rows: impl Iterator<Item = (Labels, Value)>) {
-        let mut family = MetricFamily::default();
-        family.set_name(metric.name.to_owned());
-        family.set_help(metric.help.trim().to_owned());
-        family.set_field_type(metric.kind);
-        let metrics = rows
-            .map(|(labels, value)| {
-                let mut row = prometheus::proto::Metric::from_label(labels);
-                match (value, metric.kind) {
-                    (Value::Histogram(histogram), _) => row.set_histogram(histogram),
-                    (Value::Number(number), MetricType::COUNTER) => {
-                        let mut counter = Counter::default();
-                        counter.set_value(number);
-                        row.set_counter(counter);
-                    }
-                    (Value::Number(number), _) => {
-                        let mut gauge = Gauge::default();
-                        gauge.set_value(number);
-                        row.set_gauge(gauge);
-                    }
-                }
-                row
-            })
-            .collect();
-        family.set_metric(metrics);
-        self.encode(family);
+        let mut rows = rows.map(|(labels, value)| row(metric, labels, value)).peekable();
+        let mut piece = Vec::new();
+        let mut is_first = true;
+        while rows.peek().is_some() {
+            let mut family = MetricFamily::default();
+            family.set_name(metric.name.to_owned());
+            family.set_help(metric.help.trim().to_owned());
+            family.set_field_type(metric.kind);
+            family.set_metric(rows.by_ref().take(ROWS_AT_ONCE).collect());
+            piece.clear();
+            self.encode(family, &mut piece);
+            // Each piece comes with the family's head, of which there must be one.
+            let body =
+                piece.split_inclusive(|byte| *byte == b'\n').skip_while(|line| !is_first && line.starts_with(b"#"));
+            body.for_each(|line| self.text.extend_from_slice(line));
+            is_first = false;
+        }
     }
 
-    fn encode(&mut self, family: MetricFamily) {
-        if family.get_metric().is_empty() {
-            return;
-        }
-        if let Err(error) = self.encoder.encode(&[family], &mut self.text) {
+    fn encode(&self, family: MetricFamily, into: &mut Vec<u8>) {
+        if let Err(error) = self.encoder.encode(&[family], into) {
             tracing::error!(%error, "a metric could not be encoded");
         }
     }
+}
+
+fn row(metric: Metric, labels: Labels, value: Value) -> prometheus::proto::Metric {
+    let mut row = prometheus::proto::Metric::from_label(labels);
+    match (value, metric.kind) {
+        (Value::Histogram(histogram), _) => row.set_histogram(histogram),
+        (Value::Number(number), MetricType::COUNTER) => {
+            let mut counter = Counter::default();
+            counter.set_value(number);
+            row.set_counter(counter);
+        }
+        (Value::Number(number), _) => {
+            let mut gauge = Gauge::default();
+            gauge.set_value(number);
+            row.set_gauge(gauge);
+        }
+    }
+    row
 }
 
 fn histogram(ends: &[f64], counts: &[u64], count: u64, sum: f64) -> Value {
@@ -124,10 +135,11 @@ pub fn render(view: &View, loaded_at: Wall) -> Vec<u8> {
     render_pairs(&mut page, &pairs);
     render_regions(&mut page, &view.stores);
     render_own(&mut page, view, loaded_at);
+    let mut text = std::mem::take(&mut page.text);
     for family in ProcessCollector::for_self().collect() {
-        page.encode(family);
+        page.encode(family, &mut text);
     }
-    page.text
+    text
 }
 
 fn pair_rows<'a>(store: &'a StoreSnapshot, view: &View) -> Vec<PairRow<'a>> {
@@ -146,10 +158,12 @@ fn pair_rows<'a>(store: &'a StoreSnapshot, view: &View) -> Vec<PairRow<'a>> {
 
 fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
     // What is not known has no row: an absent series, never a default.
-    let seconds = |of: &dyn Fn(&PairRow) -> Option<Span>| {
-        let row = |row: &PairRow| Some((row.labels.clone(), Value::Number(of(row)?.as_secs_f64())));
-        pairs.iter().filter_map(row).collect::<Vec<_>>().into_iter()
-    };
+    fn seconds<'a>(
+        pairs: &'a [PairRow],
+        of: impl Fn(&PairRow) -> Option<Span> + 'a,
+    ) -> impl Iterator<Item = (Labels, Value)> + 'a {
+        pairs.iter().filter_map(move |row| Some((row.labels.clone(), Value::Number(of(row)?.as_secs_f64()))))
+    }
     page.family(
         declare::REPLICATION_LAG,
         pairs.iter().map(|row| {
@@ -157,9 +171,12 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
             (row.labels.clone(), histogram(&BUCKETS, &samples.buckets, samples.count, samples.sum))
         }),
     );
-    page.family(declare::REPLICATION_LAG_ERROR, seconds(&|row| row.pair.newest.map(|newest| newest.half_width())));
-    page.family(declare::CURRENT_LAG, seconds(&|row| row.assessment.current_lag));
-    page.family(declare::STALENESS, seconds(&|row| row.assessment.staleness));
+    page.family(
+        declare::REPLICATION_LAG_ERROR,
+        seconds(pairs, |row| row.pair.newest.map(|newest| newest.half_width())),
+    );
+    page.family(declare::CURRENT_LAG, seconds(pairs, |row| row.assessment.current_lag));
+    page.family(declare::STALENESS, seconds(pairs, |row| row.assessment.staleness));
     page.family(
         declare::WATERMARK,
         pairs.iter().filter_map(|row| {

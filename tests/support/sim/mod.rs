@@ -210,7 +210,7 @@ impl Sim {
 
     fn send(&mut self, action: Action) {
         let sent = self.now.mono;
-        let deadline = self.ledger.plan().deadline();
+        let (deadline, write_deadline) = (self.ledger.plan().deadline(), self.ledger.plan().write_deadline());
         let mut request = self.leg(self.network.request_ms.clone());
         let mut answer = self.leg(self.network.answer_ms.clone());
         match action {
@@ -226,11 +226,11 @@ impl Sim {
                     }
                 }
                 let lost = self.random.random::<f64>() < self.network.lost_answers || self.down.contains(&source);
-                if request + answer >= deadline || lost {
+                if request + answer >= write_deadline || lost {
                     let failure = Failure { reason: Reason::Timeout, message: String::new() };
                     let outcome = WriteOutcome::Failed { failure, maybe_committed: true };
                     let kind = EventKind::Wrote { source, slot, beat, outcome };
-                    self.answer(sent, sent + deadline, kind);
+                    self.answer(sent, sent + write_deadline, kind);
                     if !self.down.contains(&source) {
                         self.put(sent + request, Happening::WriteArrives { write, sent, answer: None });
                     }
