@@ -7,6 +7,10 @@ use clap::{Parser, Subcommand};
 use tidegauge::settings::{Settings, SettingsError};
 use tidegauge::{app, telemetry};
 
+/// A scrape of thousands of pairs takes megabytes for a moment: this allocator gives them back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
 

@@ -136,33 +136,32 @@ impl Window {
 fn summarise(arrived: &[u32; BUCKETS], censored: &[u32; BUCKETS]) -> WindowSummary {
     let total = |counts: &[u32; BUCKETS]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
     let count = total(arrived);
-    // With too few samples the data does not reach that far out, and the quantile is not known.
-    let known = |needs: u64, value: Option<f64>| value.filter(|_| count >= needs);
-    let max = arrived.iter().rposition(|count| *count > 0);
-    let waiting = censored.iter().rposition(|count| *count > 0);
-    WindowSummary {
-        count,
-        p50: known(2, quantile(arrived, censored, 0.5)),
-        p90: known(10, quantile(arrived, censored, 0.9)),
-        p99: known(100, quantile(arrived, censored, 0.99)),
-        max: max.filter(|max| waiting.is_none_or(|waiting| waiting <= *max)).map(value_of),
-        arrived_p99: known(100, quantile(arrived, &[0; BUCKETS], 0.99)),
-    }
-}
-
-/// The lag that a share of the heartbeats stays within, by Kaplan and Meier's product limit.
-fn quantile(arrived: &[u32; BUCKETS], censored: &[u32; BUCKETS], share: f64) -> Option<f64> {
-    let mut at_risk: u64 = arrived.iter().chain(censored).map(|count| u64::from(*count)).sum();
+    let mut summary = WindowSummary { count, ..WindowSummary::default() };
+    let mut at_risk = count + total(censored);
     let mut surviving = 1.0;
+    let mut seen = 0;
     for bucket in 0..BUCKETS {
         if arrived[bucket] > 0 {
+            // The product limit. Many factors are together a little off the fraction that they stand for.
             surviving *= 1.0 - f64::from(arrived[bucket]) / at_risk as f64;
-            // The product of many factors is a little off the fraction that it stands for.
-            if surviving <= 1.0 - share + 1e-9 {
-                return Some(value_of(bucket));
-            }
+            seen += u64::from(arrived[bucket]);
+            // With too few samples the data does not reach that far out, and the quantile is not known.
+            let reach = |quantile: &mut Option<f64>, reached: bool, needs: u64| {
+                if quantile.is_none() && reached && count >= needs {
+                    *quantile = Some(value_of(bucket));
+                }
+            };
+            reach(&mut summary.p50, surviving <= 0.5 + 1e-9, 2);
+            reach(&mut summary.p90, surviving <= 0.1 + 1e-9, 10);
+            reach(&mut summary.p99, surviving <= 0.01 + 1e-9, 100);
+            reach(&mut summary.arrived_p99, seen * 100 >= count * 99, 100);
         }
         at_risk -= u64::from(arrived[bucket]) + u64::from(censored[bucket]);
+        if seen == count {
+            let waiting = censored[bucket + 1..].iter().any(|count| *count > 0);
+            summary.max = (count > 0 && !waiting).then(|| value_of(bucket));
+            break;
+        }
     }
-    None
+    summary
 }
