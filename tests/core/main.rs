@@ -4,9 +4,16 @@
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
+mod assess;
 mod properties;
 mod restarts;
 mod schedule;
 mod states;
 mod windows;
 mod wrong_formulas;
+
+/// So many cases, or as PROPTEST_CASES says: mutants are many, and most of them are found at once.
+fn cases(usual: u32) -> proptest::test_runner::Config {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}

@@ -83,7 +83,7 @@ fn usurp(sim: &mut Sim, source: RegionId) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(96))]
 
     #[test]
     fn the_truth_is_inside_every_bracket_and_every_committed_heartbeat_has_one(scene in scenes()) {

@@ -13,7 +13,7 @@ fn at(second: i64) -> Mono {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::cases(64))]
 
     #[test]
     fn a_quantile_is_off_by_at_most_half_a_bucket(lags in proptest::collection::vec(1_000i64..30_000_000, 100..600)) {
