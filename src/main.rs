@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use tidegauge::settings::{Settings, SettingsError};
 use tidegauge::{app, telemetry};
 
-/// A scrape of thousands of pairs takes megabytes for a moment: this allocator gives them back.
+/// Samples and scrapes come and go from several threads, of which the system's allocator keeps more between scrapes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
