@@ -5,6 +5,7 @@
 mod sim;
 
 mod assess;
+mod brackets;
 mod properties;
 mod restarts;
 mod schedule;
