@@ -84,7 +84,7 @@ impl Track {
 
     /// A read that left at `sent` found `heartbeat`, or nothing under the source's key.
     ///
-    /// Returns the sightings it makes, and whether this was the first look at a replica that already held one.
+    /// Returns the sightings that it makes.
     pub fn found(
         &mut self,
         target: RegionId,
