@@ -7,10 +7,6 @@ use clap::{Parser, Subcommand};
 use tidegauge::settings::{Settings, SettingsError};
 use tidegauge::{app, telemetry};
 
-/// Samples and scrapes come and go from several threads, of which the system's allocator keeps more between scrapes.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
 

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod model;
 pub mod outstanding;
 pub mod pair;
+pub mod recent;
 pub mod reign;
 pub mod sample;
 pub mod schedule;

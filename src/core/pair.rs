@@ -1,15 +1,12 @@
 //! What one region pair's samples add up to: histogram, windows, recent samples, learned hazard.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::recent::Recent;
 use super::sample::{Bracket, Sample};
 use super::schedule::Hazard;
 use super::time::{Mono, Span};
 use super::window::{Summary, Window};
-
-/// Recent samples that are kept per pair.
-pub const RECENT_MAX: usize = 128;
 
 /// Upper ends of the histogram's buckets, in seconds: 0.05 … 300, the usual thresholds among them.
 pub const BUCKETS: [f64; 13] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -43,7 +40,7 @@ pub struct PairStats {
     window: Window,
     summary: Arc<Summary>,
     summarised_at: Option<Mono>,
-    recent: Arc<VecDeque<Sample>>,
+    recent: Recent,
     newest: Option<Bracket>,
     hazard: Hazard,
 }
@@ -60,12 +57,7 @@ impl PairStats {
             self.hazard.learn(sample.bracket);
         }
         self.newest = Some(sample.bracket);
-        // Shared with the last snapshot: copied here at most once per snapshot.
-        let recent = Arc::make_mut(&mut self.recent);
-        if recent.len() == RECENT_MAX {
-            recent.pop_front();
-        }
-        recent.push_back(sample);
+        self.recent.push(sample);
     }
 
     /// Brings the summary up to date, at most once a second. `unseen` are the ages of what has not arrived.
@@ -92,7 +84,7 @@ impl PairStats {
     }
 
     /// The newest samples, oldest first.
-    pub fn recent(&self) -> &Arc<VecDeque<Sample>> {
+    pub fn recent(&self) -> &Recent {
         &self.recent
     }
 

@@ -1,12 +1,12 @@
 //! What everybody else gets to see of a ledger: immutable, cheap to clone, and computed further at the time of asking.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::count::{OwnCounters, RegionCounters};
 use super::model::{Plan, Reason, RegionId, Slot};
 use super::pair::Histogram;
-use super::sample::{Bracket, Sample};
+use super::recent::Recent;
+use super::sample::Bracket;
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
 use super::window::Summary;
@@ -108,5 +108,5 @@ pub struct PairSnapshot {
     /// Quantiles, at most a second old when taken.
     pub summary: Arc<Summary>,
     /// Recent samples, oldest first.
-    pub recent: Arc<VecDeque<Sample>>,
+    pub recent: Recent,
 }

@@ -1,7 +1,8 @@
-//! What a pair's lag was over the last 1, 10 and 60 minutes: one small sketch a minute, summarised on demand.
+//! What a pair's lag was over the last 1, 10 and 60 minutes: small sketches of a minute and of five, summarised on
+//! demand.
 //!
 //! A sketch counts midpoints in log-spaced buckets 4 % apart, so a quantile is off by at most 2 % of itself. Only
-//! buckets in use are kept (a minute at 1 Hz needs some 35), which holds a pair's hour under 16 KB. When a minute
+//! buckets in use are kept (a minute at 1 Hz needs some 35), which holds a pair's hour under 8 KB. When a sketch
 //! would need more, its lowest two buckets are merged: the high quantiles, which people page on, keep their accuracy.
 
 use std::collections::VecDeque;
@@ -14,14 +15,7 @@ const GROWTH: f64 = 1.04;
 const FIRST: f64 = 0.000_5;
 /// All buckets there are: the last one begins at 69 hours.
 const BUCKETS: usize = 512;
-/// Buckets a minute's sketch may hold.
-const BUCKETS_PER_MINUTE: usize = 48;
-/// Minutes that are kept, the running one among them.
-const MINUTES: usize = 60;
 const MINUTE: Span = Span::from_millis(60_000);
-
-/// The windows' lengths in minutes, with their names in answers.
-pub const WINDOWS: [(usize, &str); 3] = [(1, "1m"), (10, "10m"), (60, "60m")];
 
 /// Quantiles of one window, in seconds. `None` where the data does not reach.
 ///
@@ -43,20 +37,39 @@ pub struct WindowSummary {
     pub arrived_p99: Option<f64>,
 }
 
-/// The summaries of all [`WINDOWS`], in their order.
+/// The summaries of the last minute, ten minutes, and hour.
 pub type Summary = [WindowSummary; 3];
 
 #[derive(Clone, Debug)]
-struct Minute {
+struct Sketch {
     number: i64,
     /// Sorted by bucket.
     buckets: Vec<(u16, u16)>,
 }
 
-/// The sketches of one pair.
-#[derive(Clone, Debug, Default)]
+/// Sketches of equal length, one after the other.
+#[derive(Clone, Debug)]
+struct Row {
+    minutes: i64,
+    /// Sketches that are kept, the running one among them.
+    kept: usize,
+    /// Buckets that a sketch may hold.
+    width: usize,
+    sketches: VecDeque<Sketch>,
+}
+
+/// The sketches of one pair: ten minutes by the minute, the hour in fives.
+#[derive(Clone, Debug)]
 pub struct Window {
-    minutes: VecDeque<Minute>,
+    by_minute: Row,
+    by_five: Row,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        let row = |minutes, kept, width| Row { minutes, kept, width, sketches: VecDeque::new() };
+        Window { by_minute: row(1, 10, 48), by_five: row(5, 12, 96) }
+    }
 }
 
 fn bucket_of(lag: Span) -> u16 {
@@ -70,66 +83,73 @@ fn value_of(bucket: usize) -> f64 {
     FIRST * GROWTH.powf(bucket as f64 - 0.5)
 }
 
-fn minute_of(at: Mono) -> i64 {
-    at.as_nanos().div_euclid(MINUTE.as_nanos())
+impl Row {
+    fn number(&self, at: Mono) -> i64 {
+        at.as_nanos().div_euclid(MINUTE.times(self.minutes).as_nanos())
+    }
+
+    fn add(&mut self, at: Mono, lag: Span) {
+        let number = self.number(at);
+        let place = match self.sketches.binary_search_by_key(&number, |sketch| sketch.number) {
+            Ok(place) => place,
+            Err(0) if self.sketches.len() == self.kept => return,
+            Err(place) => {
+                self.sketches.insert(place, Sketch { number, buckets: Vec::new() });
+                place
+            }
+        };
+        let sketch = &mut self.sketches[place];
+        let bucket = bucket_of(lag);
+        match sketch.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
+            Ok(at) => sketch.buckets[at].1 = sketch.buckets[at].1.saturating_add(1),
+            Err(at) => {
+                sketch.buckets.insert(at, (bucket, 1));
+                if sketch.buckets.len() > self.width {
+                    let (_, lowest) = sketch.buckets.remove(0);
+                    sketch.buckets[0].1 = sketch.buckets[0].1.saturating_add(lowest);
+                }
+            }
+        }
+        while self.sketches.len() > self.kept {
+            self.sketches.pop_front();
+        }
+        // A sketch whose time is over grows no more: what doubling set aside would be a third of the memory.
+        if let Some(over) = self.sketches.len().checked_sub(2) {
+            self.sketches[over].buckets.shrink_to_fit();
+        }
+    }
+
+    /// The counts of the last `parts` sketches, the running one among them.
+    fn last(&self, now: Mono, parts: i64) -> [u32; BUCKETS] {
+        let mut counts = [0; BUCKETS];
+        let oldest = self.number(now) - parts;
+        for sketch in self.sketches.iter().rev().take_while(|sketch| sketch.number > oldest) {
+            for (bucket, count) in &sketch.buckets {
+                counts[usize::from(*bucket)] += u32::from(*count);
+            }
+        }
+        counts
+    }
 }
 
 impl Window {
     /// Counts one lag, seen at `at`. Readings may come slightly out of order; what is older than an hour is ignored.
     pub fn add(&mut self, at: Mono, lag: Span) {
-        let number = minute_of(at);
-        let place = match self.minutes.binary_search_by_key(&number, |minute| minute.number) {
-            Ok(place) => place,
-            Err(place) => {
-                if place == 0 && self.minutes.len() == MINUTES {
-                    return;
-                }
-                self.minutes.insert(place, Minute { number, buckets: Vec::new() });
-                place
-            }
-        };
-        let minute = &mut self.minutes[place];
-        let bucket = bucket_of(lag);
-        match minute.buckets.binary_search_by_key(&bucket, |entry| entry.0) {
-            Ok(at) => minute.buckets[at].1 = minute.buckets[at].1.saturating_add(1),
-            Err(at) => {
-                minute.buckets.insert(at, (bucket, 1));
-                if minute.buckets.len() > BUCKETS_PER_MINUTE {
-                    let (_, lowest) = minute.buckets.remove(0);
-                    minute.buckets[0].1 = minute.buckets[0].1.saturating_add(lowest);
-                }
-            }
-        }
-        while self.minutes.len() > MINUTES {
-            self.minutes.pop_front();
-        }
-        // A minute that is over grows no more: what doubling set aside would be a third of the memory.
-        if let Some(over) = self.minutes.len().checked_sub(2) {
-            self.minutes[over].buckets.shrink_to_fit();
-        }
+        self.by_minute.add(at, lag);
+        self.by_five.add(at, lag);
     }
 
     /// The quantiles of the last 1, 10 and 60 minutes. `unseen` are the ages of the heartbeats that have not arrived.
     ///
-    /// The running minute counts as one of them, so a window of n minutes covers n − 1 to n minutes; the shortest
-    /// takes one more, as it would be empty whenever a minute has just turned.
+    /// The running sketch counts as a whole one, so 10 minutes are 9 to 10, and an hour is 55 to 60 minutes; the
+    /// shortest takes one minute more, as it would be empty whenever a minute has just turned.
     pub fn summary(&self, now: Mono, unseen: impl Iterator<Item = Span>) -> Summary {
-        let newest = minute_of(now);
-        let mut arrived = [0u32; BUCKETS];
         let mut censored = [0u32; BUCKETS];
         for age in unseen {
             censored[usize::from(bucket_of(age))] += 1;
         }
-        let mut older = self.minutes.iter().rev().peekable();
-        WINDOWS.map(|(minutes, _)| {
-            let oldest = newest - minutes.max(2) as i64;
-            while let Some(minute) = older.next_if(|minute| minute.number > oldest) {
-                for (bucket, count) in &minute.buckets {
-                    arrived[usize::from(*bucket)] += u32::from(*count);
-                }
-            }
-            summarise(&arrived, &censored)
-        })
+        let [one, ten, sixty] = [self.by_minute.last(now, 2), self.by_minute.last(now, 10), self.by_five.last(now, 12)];
+        [one, ten, sixty].map(|arrived| summarise(&arrived, &censored))
     }
 }
 

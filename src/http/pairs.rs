@@ -147,7 +147,7 @@ fn body(view: &View, place: (usize, usize), store: &StoreSnapshot, pair: &PairSn
         overdue_seconds: None,
         staleness_seconds: seconds(now.staleness),
         watermark: now.watermark.map(WatermarkBody::from),
-        last_sample: pair.recent.back().map(|sample: &Sample| SampleBody::from(*sample)),
+        last_sample: pair.recent.last().map(|sample: &Sample| SampleBody::from(*sample)),
         windows: Windows { one_minute, ten_minutes, sixty_minutes },
         offset: None,
         provider: None,

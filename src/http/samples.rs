@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Parameters, Problem, Success, rfc3339};
-use crate::core::pair::RECENT_MAX;
+use crate::core::recent::RECENT_MAX;
 use crate::core::sample::{Origin, Sample};
 
 /// The answer's data.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegauge::core::assess::{Assessment, State, assess};
 use tidegauge::core::model::{Beat, Plan, Reason, RegionId};
 use tidegauge::core::pair::Histogram;
+use tidegauge::core::recent::Recent;
 use tidegauge::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts};
 use tidegauge::core::time::{Mono, Now, Span, Wall};
 use tidegauge::core::track::Watermark;
@@ -65,7 +66,7 @@ fn well(slots: Vec<SlotFacts>) -> PairSnapshot {
         histogram: Histogram::default(),
         wide: 0,
         summary: Arc::default(),
-        recent: Arc::default(),
+        recent: Recent::default(),
     }
 }
 

@@ -6,10 +6,12 @@ mod sim;
 
 mod assess;
 mod brackets;
+mod outstanding;
 mod properties;
 mod restarts;
 mod schedule;
 mod states;
+mod track;
 mod windows;
 mod wrong_formulas;
 

@@ -114,7 +114,7 @@ fn a_table_made_anew_heals_within_a_minute() {
         for pair in &sim.snapshot().pairs {
             moved &= pair
                 .recent
-                .back()
+                .last()
                 .is_some_and(|sample| sample.seen_at - Wall::from_micros(1_800_000_020_000_000) > Span::ZERO);
         }
         if moved {

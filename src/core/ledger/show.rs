@@ -1,10 +1,8 @@
 //! What others get to see of the ledger.
 
-use std::collections::VecDeque;
-
 use super::*;
 use crate::core::model::{RegionId, Slot};
-use crate::core::sample::Sample;
+use crate::core::recent::Recent;
 use crate::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
 
 impl Ledger {
@@ -65,7 +63,7 @@ impl Ledger {
     }
 
     /// A pair's recent samples, oldest first; empty for a region and itself.
-    pub fn recent(&self, source: RegionId, target: RegionId) -> &Arc<VecDeque<Sample>> {
+    pub fn recent(&self, source: RegionId, target: RegionId) -> &Recent {
         self.pairs[source.index() * self.targets.len() + target.index()].stats.recent()
     }
 }

@@ -4,7 +4,7 @@
 //! that tests can compute samples by other formulas from the same messages.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ pub struct Sim {
     happenings: HashMap<u64, Happening>,
     order: u64,
     random: SmallRng,
-    known: HashMap<(RegionId, RegionId), Arc<VecDeque<Sample>>>,
+    known: HashMap<(RegionId, RegionId), Sample>,
 }
 
 /// A plan over so many regions, at 1 Hz.
@@ -314,16 +314,10 @@ impl Sim {
                 let pair = (*source, *target);
                 let recent = self.ledger.recent(*source, *target);
                 let known = self.known.get(&pair);
-                if known.is_some_and(|known| Arc::ptr_eq(known, recent)) {
-                    continue;
-                }
-                let last = known.and_then(|known| known.back());
-                let fresh = match last {
-                    Some(last) => recent.iter().rposition(|sample| sample == last).map_or(0, |place| place + 1),
-                    None => 0,
-                };
-                self.samples.entry(pair).or_default().extend(recent.iter().skip(fresh));
-                self.known.insert(pair, recent.clone());
+                let Some(last) = recent.last().filter(|last| Some(*last) != known) else { continue };
+                let fresh: Vec<&Sample> = recent.iter().rev().take_while(|sample| Some(*sample) != known).collect();
+                self.samples.entry(pair).or_default().extend(fresh.into_iter().rev());
+                self.known.insert(pair, *last);
             }
         }
     }

@@ -1,0 +1,46 @@
+//! The newest samples of a pair, shared with snapshots piece by piece.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::sample::Sample;
+
+/// Recent samples that are kept per pair, at most.
+pub const RECENT_MAX: usize = 128;
+
+/// Samples in a piece: what is copied with each snapshot is less than one of them.
+const PIECE: usize = 16;
+
+/// Samples, oldest first; the last [`RECENT_MAX`], or up to a piece fewer.
+///
+/// A clone shares all full pieces with its original, so that a snapshot costs the memory of the newest few samples
+/// and not of all.
+#[derive(Clone, Debug, Default)]
+pub struct Recent {
+    full: VecDeque<Arc<[Sample]>>,
+    newest: Vec<Sample>,
+}
+
+impl Recent {
+    /// Adds one at the new end; the oldest give way.
+    pub fn push(&mut self, sample: Sample) {
+        if self.newest.len() == PIECE {
+            if self.full.len() + 1 == RECENT_MAX / PIECE {
+                self.full.pop_front();
+            }
+            self.full.push_back(Arc::from(self.newest.as_slice()));
+            self.newest.clear();
+        }
+        self.newest.push(sample);
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Sample> {
+        self.full.iter().flat_map(|piece| piece.iter()).chain(&self.newest)
+    }
+
+    /// The one pushed last.
+    pub fn last(&self) -> Option<&Sample> {
+        self.newest.last()
+    }
+}
