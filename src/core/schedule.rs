@@ -5,6 +5,8 @@
 //! One poll serves every source, so the hazards of all unseen heartbeats add up before the root is taken. Each
 //! pair's hazard is learned from its samples; a controller scales the density until the budget is met on average.
 
+use std::sync::LazyLock;
+
 use super::model::ReadSchedule;
 use super::sample::Bracket;
 use super::time::{Mono, Span};
@@ -28,9 +30,9 @@ fn bin_of(age: Span) -> usize {
     (exponent.max(0.0) as usize).min(BINS - 1)
 }
 
-fn bin_start(bin: usize) -> f64 {
-    if bin == 0 { 0.0 } else { BIN_FIRST * BIN_GROWTH.powi(bin as i32) }
-}
+/// Where each bin begins, in seconds, and where the last one ends. A table, as every sample needs all of it.
+static BIN_STARTS: LazyLock<[f64; BINS + 1]> =
+    LazyLock::new(|| std::array::from_fn(|bin| if bin == 0 { 0.0 } else { BIN_FIRST * BIN_GROWTH.powi(bin as i32) }));
 
 /// What one pair's lags look like, as a hazard over a heartbeat's age.
 #[derive(Clone, Debug)]
@@ -66,9 +68,10 @@ impl Hazard {
         self.total = self.total * keep + 1.0;
         let first = bin_of(bracket.lower);
         let last = bin_of(bracket.upper).max(first);
-        let (start, end) = (bin_start(first), bin_start(last + 1));
+        let starts = &*BIN_STARTS;
+        let (start, end) = (starts[first], starts[last + 1]);
         for bin in first..=last {
-            let share = (bin_start(bin + 1) - bin_start(bin)) / (end - start);
+            let share = (starts[bin + 1] - starts[bin]) / (end - start);
             self.weights[bin] += share as f32;
         }
         self.samples_since_built += 1;
@@ -89,11 +92,12 @@ impl Hazard {
             };
             (at(-2) + 2.0 * at(-1) + 3.0 * at(0) + 2.0 * at(1) + at(2)) / 9.0 + prior
         };
+        let starts = &*BIN_STARTS;
         let mut surviving = 0.0;
         for bin in (0..BINS).rev() {
             let mass = density(bin);
             surviving += mass;
-            let width = (bin_start(bin + 1) - bin_start(bin)) as f32;
+            let width = (starts[bin + 1] - starts[bin]) as f32;
             self.rates[bin] = mass / (surviving * width);
         }
     }

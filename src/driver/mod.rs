@@ -22,7 +22,7 @@ use crate::stores::{Answer, Store};
 
 mod log;
 
-/// Snapshots are published at most this often.
+/// Snapshots are published at most ten times per interval, and at most this often.
 const PUBLISH_EVERY: Span = Span::from_millis(50);
 
 /// The end of a driver that others hold.
@@ -67,6 +67,7 @@ async fn run<S: Store>(
     grace: Duration,
 ) {
     let mut log = log::FailureLog::new(ledger.plan().clone());
+    let publish_every = ledger.plan().interval.mul_f64(0.1).max(PUBLISH_EVERY);
     let mut publish_at: Option<Mono> = None;
     loop {
         for action in ledger.actions(shell.clock.now()) {
@@ -87,7 +88,7 @@ async fn run<S: Store>(
                         return;
                     }
                 }
-                publish_at.get_or_insert(shell.clock.mono() + PUBLISH_EVERY);
+                publish_at.get_or_insert(shell.clock.mono() + publish_every);
             }
             () = sleep_until(shell.clock.deadline(wake_at)) => {}
         }
