@@ -193,6 +193,15 @@ fn what_an_earlier_process_wrote_is_presumed_to_within_an_interval() {
 }
 
 #[test]
+fn a_long_inheritance_is_presumed_as_far_as_there_is_room() {
+    for (newest, kept) in [(3, 4), (OUTSTANDING_MAX as u64 * 3, OUTSTANDING_MAX)] {
+        let mut queue = Outstanding::default();
+        queue.presume(beat(newest), at(0), wall(0), Span::from_millis(1_000), Span::from_millis(900));
+        assert_eq!((queue.len(), queue.dropped(), queue.newest()), (kept, 0, Some(beat(newest))));
+    }
+}
+
+#[test]
 fn at_the_first_look_only_what_this_process_wrote_is_timed() {
     let mut queue = Outstanding::default();
     queue.presume(beat(0), at(0), wall(1_000_000), Span::from_millis(1_000), Span::from_millis(900));
