@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::assess::State;
 use crate::core::judge::{self, Verdicts};
-use crate::core::model::{Plan, WriterId};
+use crate::core::model::{Plan, RegionId, WriterId};
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
-use crate::settings::{Settings, StoreKind, StoreSettings};
+use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
@@ -84,7 +84,8 @@ impl Gauge {
         let host = boot_id();
         let count = settings.stores.len();
         for (index, store) in settings.stores.iter().enumerate() {
-            let plan = plan(store, writer, host.clone(), index as f64 / (count * store.regions.len()) as f64);
+            let phase = index as f64 / (count * store.regions.len()) as f64;
+            let plan = plan(store, settings.role, writer, host.clone(), phase);
             let driver = start_driver(store, plan, clock, stop.child_token(), grace).await;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
@@ -166,7 +167,9 @@ async fn judge(sources: Sources, publish: watch::Sender<Arc<Verdicts>>, stop: Ca
 }
 
 /// What the ledger of a store is to measure. `phase` moves its ticks within the interval.
-fn plan(store: &StoreSettings, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
+fn plan(store: &StoreSettings, role: Role, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
+    let local = store.local_region.as_ref();
+    let is_local = |region: &RegionSettings| Some(&region.name) == local;
     Plan {
         store: store.name.as_str().into(),
         kind: store.kind.label(),
@@ -177,6 +180,9 @@ fn plan(store: &StoreSettings, writer: WriterId, host: Arc<str>, phase: f64) -> 
         read_schedule: store.read_schedule,
         consistency: store.read,
         placement: store.heartbeat.placement,
+        local: store.regions.iter().position(is_local).map(|index| RegionId(index as u16)),
+        remote_reads: store.remote_reads,
+        observer: role == Role::Observer,
         warn_lag: Span::from(store.warn_lag),
         writer,
         host,
@@ -195,7 +201,7 @@ async fn start_driver(
     match &settings.kind {
         StoreKind::Simulated(simulated) => {
             let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
-            let store = SimulatedStore::new(simulated.clone(), regions, settings.read, clock);
+            let store = SimulatedStore::new(simulated.clone(), regions, clock);
             driver::start(store, plan, clock, stop, grace)
         }
         #[cfg(feature = "dynamodb")]

@@ -9,6 +9,11 @@ use tokio::time::Instant;
 
 use crate::core::time::{Mono, Now, Span, Wall};
 
+/// Two readings further apart than this were not read together.
+const TOGETHER: Span = Span::from_micros(500);
+/// How often that is tried.
+const READINGS_MAX: usize = 8;
+
 /// Reads both clocks. Cheap to copy; all copies count from the same origin.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -49,9 +54,12 @@ impl Clock {
         }
     }
 
-    /// Both, read together.
+    /// Both, read together: the wall clock at most half a millisecond after the monotonic one, unless this thread is held
+    /// up time and again.
     pub fn now(&self) -> Now {
-        Now { mono: self.mono(), wall: self.wall() }
+        let read = || (Now { mono: self.mono(), wall: self.wall() }, self.mono());
+        let mut readings = std::iter::repeat_with(read).take(READINGS_MAX);
+        readings.find(|(now, after)| *after - now.mono <= TOGETHER).unwrap_or_else(read).0
     }
 
     /// When tokio's timers reach this monotonic reading.

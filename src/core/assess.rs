@@ -4,7 +4,7 @@
 //! fail) and of replication (stalled) are told apart, as the people who are paged for them are different ones.
 
 use super::model::{Plan, Reason};
-use super::snapshot::{PairSnapshot, Seat, SlotFacts};
+use super::snapshot::{Measured, PairSnapshot, Seat, SlotFacts};
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
 
@@ -71,7 +71,13 @@ pub struct Assessment {
     pub reason: String,
     /// How late the pair is; `None` where nobody can know.
     pub current_lag: Option<Span>,
-    /// Now − `written_at` of the watermark; `None` without a watermark timed by this host's clock.
+    /// How long the next heartbeat has been due, whether or not it was ever written; `None` for one-clock pairs, and
+    /// where the clocks' difference is not bounded.
+    pub overdue: Option<Span>,
+    /// Current lag of the latest slot − that of the earliest; `None` where there is one slot, or one of them is not known.
+    pub slot_spread: Option<Span>,
+    /// Now − when the watermark was written, at most; `None` without a watermark, and where the clocks' difference is not
+    /// bounded.
     pub staleness: Option<Span>,
     /// The oldest of the slots' watermarks; `None` unless every slot has one.
     pub watermark: Option<Watermark>,
@@ -84,15 +90,21 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     let stalled_after = stalled_after(plan, pair);
     let watermark = watermark(pair);
     let current_lag = current_lag(plan, pair, now.mono);
-    let (state, mut reason) = state(plan, pair, current_lag, stalled_after, now.mono);
-    let age = watermark.filter(|watermark| watermark.own_clock).map(|watermark| now.wall - watermark.written_at);
-    let staleness = age.filter(|age| !age.is_negative());
-    if age != staleness {
+    let written = watermark.and_then(|(_, written)| written);
+    let staleness = written.map(|written| now.mono - written);
+    let overdue = watermark
+        .zip(staleness)
+        .filter(|_| pair.clock == Measured::TwoClocks)
+        .map(|((watermark, _), staleness)| (staleness - watermark.interval).max(Span::ZERO));
+    let (state, mut reason) = state(plan, pair, (current_lag, overdue), stalled_after, now.mono);
+    if watermark.is_some() && written.is_none() && pair.clock == Measured::OneClock {
         let separator = if reason.is_empty() { "" } else { "; " };
         reason.push_str(separator);
         reason.push_str("this host's clock was set back: staleness is not known until the next heartbeat arrives");
     }
-    Assessment { state, reason, current_lag, staleness, watermark, stalled_after }
+    let watermark = watermark.map(|(watermark, _)| watermark);
+    let slot_spread = slot_spread(pair, now.mono).filter(|_| current_lag.is_some());
+    Assessment { state, reason, current_lag, overdue, slot_spread, staleness, watermark, stalled_after }
 }
 
 /// `max(3 intervals, min(3 × 60-minute p99, 10 s))`; 3 intervals while there is no p99.
@@ -104,15 +116,22 @@ fn stalled_after(plan: &Plan, pair: &PairSnapshot) -> Span {
     }
 }
 
-fn watermark(pair: &PairSnapshot) -> Option<Watermark> {
-    let all: Option<Vec<Watermark>> = pair.slots.iter().map(|slot| slot.watermark).collect();
-    all?.into_iter().min_by_key(|watermark| watermark.beat)
+/// The oldest of the slots' watermarks, and when it was written; `None` unless every slot has one.
+fn watermark(pair: &PairSnapshot) -> Option<(Watermark, Option<Mono>)> {
+    let all: Option<Vec<_>> = pair.slots.iter().map(|slot| slot.watermark.map(|mark| (mark, slot.written))).collect();
+    all?.into_iter().min_by_key(|(watermark, _)| watermark.beat)
 }
 
 /// A slot's current lag: the larger of the newest heartbeat's upper end and the age of the oldest unseen one.
 pub fn slot_lag(slot: &SlotFacts, now: Mono) -> Option<Span> {
     let unseen = slot.oldest_unseen.map(|written| now - written);
     slot.newest_upper.max(unseen)
+}
+
+fn slot_spread(pair: &PairSnapshot, now: Mono) -> Option<Span> {
+    let lags: Option<Vec<Span>> = pair.slots.iter().map(|slot| slot_lag(slot, now)).collect();
+    let lags = lags.filter(|lags| lags.len() > 1)?;
+    Some(*lags.iter().max()? - *lags.iter().min()?)
 }
 
 fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
@@ -130,6 +149,11 @@ fn oldest_answer(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.answered_at).min().flatten()
 }
 
+/// When something new last became visible in every slot.
+fn latest_arrival(pair: &PairSnapshot) -> Option<Mono> {
+    pair.slots.iter().map(|slot| slot.still_since).min().flatten()
+}
+
 fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
     // Nobody looked: whatever is unseen may have arrived long ago.
     if is_silent(oldest_answer(pair), plan, now) {
@@ -137,7 +161,11 @@ fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
     }
     let anything_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
     // Nothing was there to be seen: the last sample says nothing about now.
-    if is_write_silent(pair, plan, now) && !anything_unseen {
+    let nothing_comes = match pair.clock {
+        Measured::OneClock => is_write_silent(pair, plan, now),
+        Measured::TwoClocks => is_silent(latest_arrival(pair), plan, now),
+    };
+    if nothing_comes && !anything_unseen {
         return None;
     }
     let mut lags = pair.slots.iter().map(|slot| slot_lag(slot, now));
@@ -151,7 +179,7 @@ fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
 fn state(
     plan: &Plan,
     pair: &PairSnapshot,
-    current_lag: Option<Span>,
+    (current_lag, overdue): (Option<Span>, Option<Span>),
     stalled_after: Span,
     now: Mono,
 ) -> (State, String) {
@@ -169,21 +197,13 @@ fn state(
         }
         return (State::ReadFailing, format!("{target} cannot be read{}", because(pair.reads.failing)));
     }
-    match pair.seat {
-        Seat::Held => {
-            return (State::Unknown, format!("another gauge writes the heartbeat of {source}; this one stands by"));
-        }
-        Seat::Unread | Seat::Taking if starting && pair.writes.failing.is_none() => {
-            return (State::Unknown, "not measured yet".into());
-        }
-        Seat::Unread if is_silent(pair.source_reads.answered_at, plan, now) => {
-            let why = because(pair.source_reads.failing);
-            return (State::WriteFailing, format!("the heartbeat's key in {source} cannot be read{why}"));
-        }
-        _ => {}
-    }
-    if is_write_silent(pair, plan, now) {
-        return (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(pair.writes.failing)));
+    let silence = match pair.clock {
+        Measured::OneClock => is_write_silent(pair, plan, now)
+            .then(|| (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(pair.writes.failing)))),
+        Measured::TwoClocks => two_clock_silence(plan, pair, starting, now),
+    };
+    if let Some(silence) = silence {
+        return silence;
     }
     let throttled = |since: Option<Mono>| since.is_some() && !is_silent(since, plan, now);
     if throttled(pair.writes.throttled_twice_since) {
@@ -208,10 +228,67 @@ fn state(
         // Until a first heartbeat has arrived, the age of the unseen ones says little.
         _ if pair.slots.iter().any(|slot| slot.watermark.is_none()) => (State::Unknown, "not measured yet".into()),
         None => (State::Unknown, "not measured yet".into()),
+        _ if overdue.is_some_and(|overdue| overdue > plan.warn_lag.max(current_lag.unwrap_or_default())) => {
+            let overdue = overdue.unwrap_or_default().as_secs_f64();
+            (State::Lagging, format!("the next heartbeat of {source} has been due in {target} for {overdue:.1} s"))
+        }
         Some(lag) if lag > plan.warn_lag => {
             let (lag, warn) = (lag.as_secs_f64(), plan.warn_lag.as_secs_f64());
             (State::Lagging, format!("{target} is {lag:.1} s behind {source}, over the threshold of {warn:.1} s"))
         }
         Some(_) => (State::Ok, String::new()),
     }
+}
+
+/// Where another process writes the source and nothing new of it comes: is it the writer, or replication?
+///
+/// `None` where something comes, or is known to be on its way.
+fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono) -> Option<(State, String)> {
+    let source = &plan.regions[pair.source.index()];
+    let target = &plan.regions[pair.target.index()];
+    let is_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
+    let is_empty = pair.slots.iter().any(|slot| slot.watermark.is_none());
+    let arrived = latest_arrival(pair);
+    if is_unseen || (!is_empty && !is_silent(arrived, plan, now)) {
+        return None;
+    }
+    let failing = pair.writes.failing.or(pair.source_reads.failing);
+    if starting && failing.is_none() {
+        return Some((State::Unknown, "not measured yet".into()));
+    }
+    // The seat is for this process to take.
+    let because = failing.map_or(String::new(), |reason| format!(": {}", reason.words()));
+    match pair.seat {
+        Seat::Unread if plan.writes(pair.source) => {
+            return Some((State::WriteFailing, format!("the heartbeat's key in {source} cannot be read{because}")));
+        }
+        Seat::Taking => return Some((State::WriteFailing, format!("{source} accepts no heartbeat{because}"))),
+        _ => {}
+    }
+    let still = arrived.map_or(String::new(), |since| format!(" for {:.1} s", (now - since).as_secs_f64()));
+    let nothing = if is_empty {
+        format!("no heartbeat of {source} is visible in {target}")
+    } else {
+        format!("no new heartbeat of {source} has become visible in {target}{still}")
+    };
+    let looked_at = pair.slots.iter().map(|slot| slot.source_looked_at).min().flatten();
+    if !is_silent(looked_at, plan, now) {
+        let why = if is_empty {
+            "no gauge writes one there"
+        } else {
+            "its writer has stopped: in the source's own replica there is nothing newer either"
+        };
+        return Some((State::WriterSilent, format!("{nothing}: {why}")));
+    }
+    if plan.observer {
+        return Some((
+            State::Unknown,
+            format!("{nothing}; whether its writer or replication has stopped is not known here"),
+        ));
+    }
+    let why = pair.source_reads.failing.map_or("not asked yet", Reason::words);
+    Some((
+        State::Unknown,
+        format!("{nothing}, and the source is unreachable ({why}): its writer or replication has stopped"),
+    ))
 }

@@ -173,10 +173,24 @@ pub struct OwnCounters {
     pub dropped_heartbeats: u64,
     /// Polls left out because four were in flight.
     pub dropped_polls: u64,
+    /// How often this process's wall clock was set.
+    pub clock_steps: u64,
+    /// How often proofs about another clock contradicted each other: a clock stepped.
+    pub void_proofs: u64,
+    /// How often what is said of a clock did not fit what is proven of it.
+    pub clock_conflicts: u64,
 }
 
 impl Default for OwnCounters {
     fn default() -> Self {
-        OwnCounters { missed_ticks: 0, jitter: Durations::new(&JITTER_ENDS), dropped_heartbeats: 0, dropped_polls: 0 }
+        OwnCounters {
+            missed_ticks: 0,
+            jitter: Durations::new(&JITTER_ENDS),
+            dropped_heartbeats: 0,
+            dropped_polls: 0,
+            clock_steps: 0,
+            void_proofs: 0,
+            clock_conflicts: 0,
+        }
     }
 }

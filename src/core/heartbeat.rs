@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::model::{Beat, Slot, WriterId};
 use super::time::{Span, Wall};
 
-/// The format version that this build writes: 0 until the two-clock parts have landed.
-pub const FORMAT_VERSION: u32 = 0;
+/// The format version that this build writes. 0 had no two-clock parts.
+pub const FORMAT_VERSION: u32 = 1;
 
 /// Longest boot id that is kept; Linux's has 36 characters.
 const HOST_LEN_MAX: usize = 64;
@@ -43,7 +43,16 @@ pub mod attribute {
     pub const INTERVAL: &str = "tg_interval";
     /// Present and true when the writer stepped down with this heartbeat (boolean).
     pub const RESIGNED: &str = "tg_resigned";
+    /// Writer's clock − its server's, at least and at most (text, two numbers of µs); absent where unknown.
+    pub const CLOCK: &str = "tg_clock";
+    /// The writer's last ticks (binary, see `core::history`).
+    pub const RECENT: &str = "tg_recent";
+    /// What the writer has seen of the other sources (binary, see `core::echo`); slot 0 alone.
+    pub const ECHO: &str = "tg_echo";
 }
+
+/// Longest `tg_recent` and `tg_echo` that are read.
+const PACKED_LEN_MAX: usize = 4_096;
 
 /// One heartbeat.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,6 +73,13 @@ pub struct Heartbeat {
     pub interval: Span,
     /// The writer stepped down with this heartbeat: whoever stands by may take over at once.
     pub resigned: bool,
+    /// The writer's clock − its server's: at least, at most.
+    pub clock: Option<(Span, Span)>,
+    /// The writer's last ticks, packed: [`super::history::ticks_of`] reads them. Empty where there are none.
+    pub recent: Arc<[u8]>,
+    /// What the writer has seen of the other sources, packed: [`super::echo::unpack`] reads it. Empty where there is
+    /// nothing.
+    pub echo: Arc<[u8]>,
 }
 
 /// One attribute's value, borrowed from whatever the store's client returned.
@@ -75,6 +91,8 @@ pub enum Field<'a> {
     Text(&'a str),
     /// A boolean.
     Bool(bool),
+    /// Bytes.
+    Bytes(&'a [u8]),
     /// Any other type.
     Other,
 }
@@ -88,6 +106,8 @@ pub enum Value {
     Text(String),
     /// A boolean.
     Bool(bool),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 /// What a read found under a source's key.
@@ -139,6 +159,14 @@ impl Heartbeat {
         if self.resigned {
             fields.push((attribute::RESIGNED, Value::Bool(true)));
         }
+        if let Some((min, max)) = self.clock {
+            fields.push((attribute::CLOCK, Value::Text(format!("{},{}", min.as_micros(), max.as_micros()))));
+        }
+        for (name, packed) in [(attribute::RECENT, &self.recent), (attribute::ECHO, &self.echo)] {
+            if !packed.is_empty() {
+                fields.push((name, Value::Bytes(packed.to_vec())));
+            }
+        }
         fields
     }
 
@@ -170,6 +198,14 @@ impl Heartbeat {
                 Field::Text(text) if text.len() <= len_max => Ok(text),
                 Field::Text(_) => Err(Invalid::Oversized(name)),
                 _ => Err(Invalid::Malformed(name)),
+            }
+        };
+        let bytes = |name: &'static str| -> Result<Arc<[u8]>, Invalid> {
+            match get(name) {
+                None => Ok(Arc::default()),
+                Some(Field::Bytes(bytes)) if bytes.len() <= PACKED_LEN_MAX => Ok(bytes.into()),
+                Some(Field::Bytes(_)) => Err(Invalid::Oversized(name)),
+                Some(_) => Err(Invalid::Malformed(name)),
             }
         };
         let version = number(attribute::VERSION, u64::MAX)?;
@@ -205,6 +241,22 @@ impl Heartbeat {
                 Some(Field::Bool(resigned)) => resigned,
                 Some(_) => return Err(Invalid::Malformed(attribute::RESIGNED)),
             },
+            clock: match get(attribute::CLOCK) {
+                None => None,
+                Some(Field::Text(text)) => Some(clock_bounds(text).ok_or(Invalid::Malformed(attribute::CLOCK))?),
+                Some(_) => return Err(Invalid::Malformed(attribute::CLOCK)),
+            },
+            // Before version 1 these names meant nothing.
+            recent: if version == 0 { Arc::default() } else { bytes(attribute::RECENT)? },
+            echo: if version == 0 { Arc::default() } else { bytes(attribute::ECHO)? },
         }))
     }
+}
+
+/// Two numbers of microseconds, each within a year of nothing.
+fn clock_bounds(text: &str) -> Option<(Span, Span)> {
+    let (min, max) = text.split_once(',').filter(|_| text.len() <= 40)?;
+    let micros = |text: &str| text.parse().ok().filter(|micros: &i64| micros.unsigned_abs() < 31_557_600_000_000);
+    let (min, max) = (Span::from_micros(micros(min)?), Span::from_micros(micros(max)?));
+    (min <= max).then_some((min, max))
 }

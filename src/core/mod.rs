@@ -5,12 +5,17 @@
 //! [`pair`] what the samples add up to; [`ledger`] ties these together; [`snapshot`] is what it shows, [`assess`] what
 //! that means at a given moment, [`judge`] since when.
 
+pub mod abroad;
 pub mod assess;
+pub mod clocks;
 pub mod count;
+pub mod echo;
 pub mod heartbeat;
+pub mod history;
 pub mod judge;
 pub mod ledger;
 pub mod model;
+pub mod offset;
 pub mod outstanding;
 pub mod pair;
 pub mod recent;

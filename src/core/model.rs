@@ -115,6 +115,12 @@ pub struct Plan {
     pub consistency: Consistency,
     /// Where the heartbeats live.
     pub placement: Placement,
+    /// The region that this process is local to; `None`: it is a central prober.
+    pub local: Option<RegionId>,
+    /// Whether the replicas of other regions are polled as well.
+    pub remote_reads: bool,
+    /// Never writes, and looks at its local replica alone.
+    pub observer: bool,
     /// Current lag above this is `lagging`.
     pub warn_lag: Span,
     /// This process, as a writer.
@@ -136,6 +142,27 @@ impl Plan {
     /// A write's deadline: nine tenths of a read's, so that one that hangs for an interval does not cost the next tick.
     pub fn write_deadline(&self) -> Span {
         self.deadline().mul_f64(0.9)
+    }
+
+    /// Whether this process writes, or stands by to write, a source's heartbeat.
+    pub fn writes(&self, source: RegionId) -> bool {
+        !self.observer && self.local.is_none_or(|local| local == source)
+    }
+
+    /// Whether a replica is polled all the time.
+    pub fn polls(&self, target: RegionId) -> bool {
+        self.local.is_none_or(|local| local == target || (self.remote_reads && !self.observer))
+    }
+
+    /// Whether this process measures a pair: from everywhere to its own region, and with remote reads from its own
+    /// region to everywhere.
+    pub fn covers(&self, source: RegionId, target: RegionId) -> bool {
+        source != target && self.local.is_none_or(|local| target == local || (source == local && self.polls(target)))
+    }
+
+    /// Whether a source's heartbeat is read back anywhere by the process that writes it.
+    pub fn measures(&self, source: RegionId) -> bool {
+        self.region_ids().any(|target| self.covers(source, target))
     }
 
     /// All regions' ids.
@@ -287,12 +314,14 @@ pub struct SlotRead {
 pub enum Action {
     /// Write a heartbeat.
     Write(Write),
-    /// Read all sources' heartbeats of one slot at one target replica.
+    /// Read all sources' heartbeats of one slot at one replica.
     Read {
         /// The replica.
         target: RegionId,
         /// The slot.
         slot: Slot,
+        /// How.
+        consistency: Consistency,
     },
 }
 
@@ -329,6 +358,8 @@ pub enum EventKind {
         target: RegionId,
         /// The slot.
         slot: Slot,
+        /// How.
+        consistency: Consistency,
         /// What was found, or why nothing could be.
         outcome: Result<SlotRead, Failure>,
     },

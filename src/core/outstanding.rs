@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::model::{Beat, RegionId};
-use super::sample::{Origin, Sighting};
-use super::time::{Mono, Span, Wall};
+use super::sample::Sighting;
+use super::time::{Mono, Wall};
 
 /// Heartbeats that are kept per key: an hour at 1 Hz. Beyond it the oldest go, and are counted.
 pub const OUTSTANDING_MAX: usize = 3_600;
@@ -39,8 +39,6 @@ pub struct Resolved {
     pub sighting: Sighting,
     /// This process's wall clock at the sighting.
     pub seen_at: Wall,
-    /// How it came about.
-    pub origin: Origin,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -49,7 +47,6 @@ struct Entry {
     written_at: Wall,
     sent: Mono,
     fate: Fate,
-    origin: Origin,
 }
 
 /// What a target newly sees: everything in `(after, upto]`.
@@ -78,6 +75,11 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
+    /// Whether this heartbeat is one of these.
+    pub fn holds(&self, beat: Beat) -> bool {
+        self.entries.binary_search_by_key(&beat, |entry| entry.beat).is_ok()
+    }
+
     /// Heartbeats that went unmeasured: there were too many, or what became of their write could not be learned.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -100,26 +102,7 @@ impl Outstanding {
 
     /// A write left.
     pub fn sent(&mut self, beat: Beat, at: Mono, written_at: Wall) {
-        self.push(Entry { beat, written_at, sent: at, fate: Fate::InFlight, origin: Origin::Measured });
-    }
-
-    /// Heartbeats of an earlier process on this host, the last of which is `newest`, written at `newest_at` on this
-    /// host's clock. Their ticks are known, and each was written within one interval of its own.
-    pub fn presume(&mut self, newest: Beat, newest_at: Mono, written_at: Wall, interval: Span, deadline: Span) {
-        debug_assert!(self.entries.is_empty(), "what is inherited comes before anything of our own");
-        let count = newest.seq.min(OUTSTANDING_MAX as u64 - 1);
-        for back in (0..=count).rev() {
-            let age = interval.times(back as i64);
-            // The newest one's own delay after its tick is not known: an eighth of an interval covers a busy host.
-            let sent = newest_at - age - Span::from_nanos(interval.as_nanos() / 8);
-            self.push(Entry {
-                beat: Beat { run: newest.run, seq: newest.seq - back },
-                written_at: written_at - age,
-                sent,
-                fate: Fate::Known(newest_at - age + interval + deadline),
-                origin: Origin::Presumed,
-            });
-        }
+        self.push(Entry { beat, written_at, sent: at, fate: Fate::InFlight });
     }
 
     fn push(&mut self, entry: Entry) {
@@ -211,10 +194,6 @@ impl Outstanding {
         let end = self.entries.partition_point(|entry| entry.beat <= advance.upto);
         let mut resolved = Vec::with_capacity(end.saturating_sub(start));
         for entry in self.entries.range_mut(start.min(end)..end) {
-            // What an earlier process wrote was visible before the first look, since when cannot be told.
-            if advance.after.is_none() && entry.origin == Origin::Presumed {
-                continue;
-            }
             let mut one = Resolved {
                 target: advance.target,
                 beat: entry.beat,
@@ -226,7 +205,6 @@ impl Outstanding {
                     hit_received: advance.hit_received,
                 },
                 seen_at: advance.seen_at,
-                origin: entry.origin,
             };
             match &mut entry.fate {
                 Fate::Known(at) => one.sighting.write_known = Some(*at),

@@ -1,7 +1,8 @@
 //! Who writes a source's heartbeat: the fence, decided on slot 0 in the source region and nowhere else.
 //!
 //! A starter reads its own key first. It takes over at once where the key is absent or resigned; where it is not, it
-//! stands by until the key has not moved for three intervals of its own monotonic clock. A writer stands down at its
+//! stands by until the key has not moved for three intervals of its own monotonic clock, as seen by reads that were
+//! answered. A writer stands down at its
 //! first refused write, unless what is stored is its own: then only an answer was lost.
 
 use super::heartbeat::{Found, Heartbeat};
@@ -33,8 +34,11 @@ pub enum Reign {
     Held {
         /// Its newest heartbeat.
         seen: Beat,
-        /// Since when that has not moved.
-        unmoved_since: Mono,
+        /// When the key was last looked at.
+        looked_at: Mono,
+        /// For how long the heartbeat has not moved, as far as somebody looked: while the key could not be read, its
+        /// writer may not have been able to write either.
+        silent: Span,
     },
     /// A newer release holds the seat, in a format this build cannot read.
     Newer,
@@ -62,12 +66,19 @@ impl Reign {
                 Reign::Vacant { seen: Some(heartbeat.beat) }
             }
             Some(Found::Heartbeat(heartbeat)) => match *self {
-                Reign::Held { seen, unmoved_since } if seen == heartbeat.beat => {
-                    if at.mono - unmoved_since >= patience { Reign::Vacant { seen: Some(seen) } } else { self.clone() }
+                Reign::Held { seen, looked_at, silent } if seen == heartbeat.beat => {
+                    let silent = silent + (at.mono - looked_at).clamp(Span::ZERO, heartbeat.interval);
+                    if silent >= patience {
+                        Reign::Vacant { seen: Some(seen) }
+                    } else {
+                        Reign::Held { seen, looked_at: at.mono.max(looked_at), silent }
+                    }
                 }
+                // An answer that was overtaken by a newer one.
+                Reign::Held { seen, .. } if heartbeat.beat < seen => self.clone(),
                 // A seat once found vacant stays so while nobody has moved: the write is fenced by what was seen.
                 Reign::Vacant { seen } if seen == Some(heartbeat.beat) => self.clone(),
-                _ => Reign::Held { seen: heartbeat.beat, unmoved_since: at.mono },
+                _ => Reign::Held { seen: heartbeat.beat, looked_at: at.mono, silent: Span::ZERO },
             },
         }
     }
@@ -86,7 +97,7 @@ impl Reign {
                     Reign::Ours { run: attempted.run }
                 } else {
                     // Our name on a heartbeat that we never wrote: somebody else's work. Outwait it.
-                    Reign::Held { seen: heartbeat.beat, unmoved_since: at.mono }
+                    Reign::Held { seen: heartbeat.beat, looked_at: at.mono, silent: Span::ZERO }
                 }
             }
             stored => Reign::Unread.observed(me, attempted.run, stored, at, Span::ZERO),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::count::{OwnCounters, RegionCounters};
 use super::model::{Plan, Reason, RegionId, Slot};
+use super::offset::Offset;
 use super::pair::Histogram;
 use super::recent::Recent;
 use super::sample::Bracket;
@@ -20,6 +21,8 @@ pub struct StoreSnapshot {
     pub taken: Now,
     /// Every region pair, by source and then by target.
     pub pairs: Vec<PairSnapshot>,
+    /// Who writes each region's heartbeat, in the plan's order; `None` where this process neither writes nor stands by.
+    pub seats: Vec<Option<Seat>>,
     /// Every region's counters, in the plan's order.
     pub regions: Vec<RegionCounters>,
     /// The gauge's own counters.
@@ -48,6 +51,25 @@ pub enum Seat {
     Ours,
 }
 
+/// On how many clocks a pair is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Measured {
+    /// This process writes the source and reads the target.
+    OneClock,
+    /// Another process writes the source.
+    TwoClocks,
+}
+
+impl Measured {
+    /// The word used in labels and answers.
+    pub fn label(self) -> &'static str {
+        match self {
+            Measured::OneClock => "one",
+            Measured::TwoClocks => "two",
+        }
+    }
+}
+
 /// Whether calls of one kind work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Health {
@@ -66,6 +88,9 @@ pub struct SlotFacts {
     pub slot: Slot,
     /// The newest heartbeat visible.
     pub watermark: Option<Watermark>,
+    /// When that was written, on this process's monotonic clock and at the earliest; `None` where the difference of the
+    /// clocks is not bounded, or this host's was set back since.
+    pub written: Option<Mono>,
     /// When a read of it was last answered.
     pub answered_at: Option<Mono>,
     /// When the oldest acknowledged heartbeat that is not visible was written.
@@ -74,6 +99,10 @@ pub struct SlotFacts {
     pub age_unknown: bool,
     /// Since when the target has not moved, though something is there to be seen.
     pub unmoved_since: Option<Mono>,
+    /// Since when nothing new has become visible.
+    pub still_since: Option<Mono>,
+    /// When the source's own replica last answered whether it went on.
+    pub source_looked_at: Option<Mono>,
     /// The upper end of the newest heartbeat's sample.
     pub newest_upper: Option<Span>,
     /// The last read found a format that this build cannot read.
@@ -97,6 +126,10 @@ pub struct PairSnapshot {
     pub reads: Health,
     /// Reads of the source's own key, which come before its first write.
     pub source_reads: Health,
+    /// On how many clocks it is measured.
+    pub clock: Measured,
+    /// The clock here − the writer's.
+    pub offset: Offset,
     /// Every slot's facts.
     pub slots: Arc<[SlotFacts]>,
     /// The bracket made last.

@@ -127,11 +127,11 @@ impl<S: Store> Shell<S> {
                     let kind = EventKind::Wrote { source, slot, beat, outcome: answer.outcome };
                     Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
                 }
-                Action::Read { target, slot } => {
+                Action::Read { target, slot, consistency } => {
                     let sent = clock.mono();
-                    let answer = timeout(read_deadline, store.read(target, slot)).await;
+                    let answer = timeout(read_deadline, store.read(target, slot, consistency)).await;
                     let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(read_deadline))));
-                    let kind = EventKind::Read { target, slot, outcome: answer.outcome };
+                    let kind = EventKind::Read { target, slot, consistency, outcome: answer.outcome };
                     Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
                 }
             }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::Shared;
 use super::answer::{Parameters, Problem, Success, rfc3339};
 use crate::core::assess::{assess, slot_lag};
+use crate::core::offset::{Basis, Offset};
 use crate::core::sample::Sample;
-use crate::core::snapshot::{PairSnapshot, SlotFacts, StoreSnapshot};
+use crate::core::snapshot::{Measured, PairSnapshot, SlotFacts, StoreSnapshot};
 use crate::core::time::{Now, Span};
 use crate::core::track::Watermark;
 use crate::core::window::WindowSummary;
@@ -42,11 +43,20 @@ struct Pair {
     last_sample: Option<SampleBody>,
     windows: Windows,
     /// Two-clock pairs alone.
-    offset: Option<()>,
+    offset: Option<OffsetBody>,
     provider: Option<()>,
     merged_lag_seconds: Option<f64>,
     /// Where there is more than one.
     slots: Option<Vec<SlotBody>>,
+}
+
+/// The clock here − the writer's. An end that is `null` is not bounded.
+#[derive(Debug, Serialize)]
+struct OffsetBody {
+    min_seconds: Option<f64>,
+    max_seconds: Option<f64>,
+    /// What the bounds come from: `same_clock`, `echo`, `cross_read`, `claim`, or two of them; `null` without a bound.
+    basis: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +96,20 @@ impl From<Watermark> for WatermarkBody {
     fn from(watermark: Watermark) -> Self {
         let (run, seq) = (watermark.beat.run, watermark.beat.seq);
         WatermarkBody { run, seq, written_at: rfc3339(watermark.written_at) }
+    }
+}
+
+impl From<Offset> for OffsetBody {
+    fn from(offset: Offset) -> Self {
+        let mut bases: Vec<Basis> = [offset.min, offset.max].into_iter().flatten().map(|(_, basis)| basis).collect();
+        bases.sort_unstable();
+        bases.dedup();
+        let labels: Vec<&str> = bases.into_iter().map(Basis::label).collect();
+        OffsetBody {
+            min_seconds: offset.min.map(|(min, _)| min.as_secs_f64()),
+            max_seconds: offset.max.map(|(max, _)| max.as_secs_f64()),
+            basis: (!labels.is_empty()).then(|| labels.join("+")),
+        }
     }
 }
 
@@ -138,18 +162,18 @@ fn body(view: &View, place: (usize, usize), store: &StoreSnapshot, pair: &PairSn
         store: store.plan.store.to_string(),
         source_region: store.region(pair.source).to_string(),
         target_region: store.region(pair.target).to_string(),
-        clock: "one",
+        clock: pair.clock.label(),
         placement: store.plan.placement.label(),
         state: now.state.label(),
         since: since.map(rfc3339),
         reason: now.reason,
         current_lag_seconds: seconds(now.current_lag),
-        overdue_seconds: None,
+        overdue_seconds: seconds(now.overdue),
         staleness_seconds: seconds(now.staleness),
         watermark: now.watermark.map(WatermarkBody::from),
         last_sample: pair.recent.last().map(|sample: &Sample| SampleBody::from(*sample)),
         windows: Windows { one_minute, ten_minutes, sixty_minutes },
-        offset: None,
+        offset: (pair.clock == Measured::TwoClocks).then(|| OffsetBody::from(pair.offset)),
         provider: None,
         merged_lag_seconds: None,
         slots: (pair.slots.len() > 1).then(|| pair.slots.iter().map(|slot| slot_body(slot, view.now)).collect()),

@@ -33,6 +33,8 @@ metrics! {
     REPLICATION_LAG_ERROR = GAUGE "tidegauge_replication_lag_error_seconds";
     /// How late the pair is now; grows while replication is stopped. Absent where nobody can know.
     CURRENT_LAG = GAUGE "tidegauge_current_lag_seconds";
+    /// How long the next heartbeat of a pair measured on two clocks has been due, whether or not it was ever written.
+    OVERDUE = GAUGE "tidegauge_overdue_seconds";
     /// Age of the newest heartbeat visible at the target: an upper bound for what a reader there sees of it.
     STALENESS = GAUGE "tidegauge_staleness_seconds";
     /// When the newest heartbeat visible at the target was written, by its writer's clock.
@@ -41,10 +43,16 @@ metrics! {
     PAIR_STATE = GAUGE "tidegauge_pair_state";
     /// How the pair is measured: one or two clocks, where the heartbeats live, how they are read.
     PAIR_INFO = GAUGE "tidegauge_pair_info";
+    /// The clock of this host minus that of the source's writer: at least and at most. Infinite where not bounded.
+    CLOCK_OFFSET = GAUGE "tidegauge_clock_offset_seconds";
+    /// Current lag of the pair's latest slot minus that of its earliest one.
+    SLOT_SPREAD = GAUGE "tidegauge_slot_spread_seconds";
     /// Lag samples whose bracket was too wide to be a point in the histogram.
     SAMPLES_WIDE = COUNTER "tidegauge_samples_wide_total";
     /// What lay under a heartbeat's key and was left out of account, by reason; counted at each read.
     IGNORED_HEARTBEATS = COUNTER "tidegauge_ignored_heartbeats_total";
+    /// 1 where this process writes the region's heartbeat, 0 where it stands by.
+    WRITER_ACTIVE = GAUGE "tidegauge_writer_active";
     /// Heartbeats that were due, by what came of them.
     HEARTBEATS = COUNTER "tidegauge_heartbeats_total";
     /// Reads of a target replica, one per slot and poll, by whether they were answered.
@@ -61,6 +69,8 @@ metrics! {
     SCHEDULE_JITTER = HISTOGRAM "tidegauge_schedule_jitter_seconds";
     /// What was left out because a limit was reached.
     DROPPED = COUNTER "tidegauge_dropped_total";
+    /// Clocks that were set, proofs about clocks that became void, and claims that contradict the proofs.
+    CLOCK_EVENTS = COUNTER "tidegauge_clock_events_total";
     /// Which cell this gauge serves, and in which role.
     CELL_INFO = GAUGE "tidegauge_cell_info";
     /// Which build this is.

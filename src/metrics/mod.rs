@@ -13,8 +13,9 @@ use prometheus::{Encoder, TextEncoder};
 use crate::core::assess::{Assessment, State, assess};
 use crate::core::count::{Durations, HeartbeatResult, Ignored, Operation, RegionCounters};
 use crate::core::model::Reason;
+use crate::core::offset::{Basis, Offset};
 use crate::core::pair::BUCKETS;
-use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
+use crate::core::snapshot::{Measured, PairSnapshot, Seat, StoreSnapshot};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
@@ -134,6 +135,7 @@ pub fn render(view: &View, loaded_at: Wall) -> Vec<u8> {
     let mut page = Page { encoder: TextEncoder::new(), text: Vec::with_capacity(64 * 1_024 + pairs.len() * 4_608) };
     render_pairs(&mut page, &pairs);
     render_regions(&mut page, &view.stores);
+    render_seats(&mut page, &view.stores);
     render_own(&mut page, view, loaded_at);
     let mut text = std::mem::take(&mut page.text);
     for family in ProcessCollector::for_self().collect() {
@@ -164,9 +166,11 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
     ) -> impl Iterator<Item = (Labels, Value)> + 'a {
         pairs.iter().filter_map(move |row| Some((row.labels.clone(), Value::Number(of(row)?.as_secs_f64()))))
     }
+    // An observer takes no samples: a histogram of nothing would read as one of no lag.
+    let sampled = || pairs.iter().filter(|row| !row.store.plan.observer);
     page.family(
         declare::REPLICATION_LAG,
-        pairs.iter().map(|row| {
+        sampled().map(|row| {
             let samples = &row.pair.histogram;
             (row.labels.clone(), histogram(&BUCKETS, &samples.buckets, samples.count, samples.sum))
         }),
@@ -176,6 +180,7 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
         seconds(pairs, |row| row.pair.newest.map(|newest| newest.half_width())),
     );
     page.family(declare::CURRENT_LAG, seconds(pairs, |row| row.assessment.current_lag));
+    page.family(declare::OVERDUE, seconds(pairs, |row| row.assessment.overdue));
     page.family(declare::STALENESS, seconds(pairs, |row| row.assessment.staleness));
     page.family(
         declare::WATERMARK,
@@ -197,14 +202,28 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
         declare::PAIR_INFO,
         pairs.iter().map(|row| {
             let mut labels = row.labels.clone();
-            labels.push(label("clock", "one"));
+            labels.push(label("clock", row.pair.clock.label()));
             labels.push(label("placement", row.store.plan.placement.label()));
             labels.push(label("read", row.store.plan.consistency.label()));
             (labels, Value::Number(1.0))
         }),
     );
+    let two_clocks = pairs.iter().filter(|row| row.pair.clock == Measured::TwoClocks);
+    page.family(
+        declare::CLOCK_OFFSET,
+        two_clocks.flat_map(|row| {
+            let Offset { min, max } = row.pair.offset;
+            let seconds = |bound: Option<(Span, Basis)>, open: f64| bound.map_or(open, |(span, _)| span.as_secs_f64());
+            [("min", seconds(min, f64::NEG_INFINITY)), ("max", seconds(max, f64::INFINITY))].map(|(bound, value)| {
+                let mut labels = row.labels.clone();
+                labels.push(label("bound", bound));
+                (labels, Value::Number(value))
+            })
+        }),
+    );
+    page.family(declare::SLOT_SPREAD, seconds(pairs, |row| row.assessment.slot_spread));
     let wide = |row: &PairRow| (row.labels.clone(), Value::Number(row.pair.wide as f64));
-    page.family(declare::SAMPLES_WIDE, pairs.iter().map(wide));
+    page.family(declare::SAMPLES_WIDE, sampled().map(wide));
 }
 
 fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
@@ -273,6 +292,16 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     );
 }
 
+fn render_seats(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
+    let seats = stores.iter().flat_map(|store| {
+        store.plan.regions.iter().zip(&store.seats).filter_map(|(region, seat)| {
+            let active = f64::from(u8::from((*seat)? == Seat::Ours));
+            Some((vec![label("store", &store.plan.store), label("region", region)], Value::Number(active)))
+        })
+    });
+    page.family(declare::WRITER_ACTIVE, seats);
+}
+
 fn render_own(page: &mut Page, view: &View, loaded_at: Wall) {
     let stores = || view.stores.iter().map(|store| (vec![label("store", &store.plan.store)], &store.own));
     page.family(declare::MISSED_TICKS, stores().map(|(labels, own)| (labels, Value::Number(own.missed_ticks as f64))));
@@ -285,6 +314,18 @@ fn render_own(page: &mut Page, view: &View, loaded_at: Wall) {
                 labels.push(label("what", what));
                 (labels, Value::Number(count as f64))
             })
+        }),
+    );
+    page.family(
+        declare::CLOCK_EVENTS,
+        stores().flat_map(|(labels, own)| {
+            [("set", own.clock_steps), ("proofs_void", own.void_proofs), ("claim_refuted", own.clock_conflicts)].map(
+                |(event, count)| {
+                    let mut labels = labels.clone();
+                    labels.push(label("event", event));
+                    (labels, Value::Number(count as f64))
+                },
+            )
         }),
     );
     let one = |labels: Labels| std::iter::once((labels, Value::Number(1.0)));

@@ -82,18 +82,12 @@ impl Role {
     }
 }
 
-/// Why settings that are right cannot be run, by this release or at all.
+/// Why settings that are right cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRunnable {
     /// There is nothing to measure.
     #[error("no stores configured: pass --config FILE with at least one [[stores]], or try `tidegauge demo`")]
     NoStores,
-    /// The role is for a later release.
-    #[error("an observer comes with the fleet release; set role = \"gauge\" and cell.central = true")]
-    Observer,
-    /// A local region is for a later release.
-    #[error("a gauge with a local region comes with the fleet release; set cell.central = true")]
-    LocalRegion,
 }
 
 impl Settings {
@@ -155,7 +149,7 @@ impl Settings {
 
     /// What an operator should know of settings that are right. `check` prints it.
     pub fn notices(&self) -> Vec<String> {
-        let mut notices: Vec<String> = self.obstacles().iter().map(NotRunnable::to_string).collect();
+        let mut notices: Vec<String> = self.runnable().err().iter().map(NotRunnable::to_string).collect();
         if !self.server.listen.ip().is_loopback() {
             notices.push(format!(
                 "server.listen = \"{}\" is not loopback: whoever reaches it can use the whole API; for Prometheus, \
@@ -170,20 +164,9 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// The first thing that stands in the way. [`Settings::notices`] names them all.
+    /// What stands in the way.
     pub fn runnable(&self) -> Result<(), NotRunnable> {
-        self.obstacles().into_iter().next().map_or(Ok(()), Err)
-    }
-
-    /// The one place that knows what this release leaves out.
-    fn obstacles(&self) -> Vec<NotRunnable> {
-        let is_local = self.stores.iter().any(|store| store.local_region.is_some());
-        let obstacles = [
-            (self.stores.is_empty(), NotRunnable::NoStores),
-            (self.role == Role::Observer, NotRunnable::Observer),
-            (self.role == Role::Gauge && is_local, NotRunnable::LocalRegion),
-        ];
-        obstacles.into_iter().filter(|(stands, _)| *stands).map(|(_, obstacle)| obstacle).collect()
+        if self.stores.is_empty() { Err(NotRunnable::NoStores) } else { Ok(()) }
     }
 
     fn read(mut root: Section<'_>, has_file: bool) -> Settings {

@@ -27,8 +27,11 @@ pub struct StoreSettings {
     pub local_region: Option<String>,
     /// How its heartbeats are written.
     pub heartbeat: HeartbeatSettings,
-    /// How heartbeats are read back within the target region. Default strong.
+    /// How heartbeats are read back within the target region. Default strong, and eventual for an observer.
     pub read: Consistency,
+    /// Whether a gauge polls the other regions' replicas as well as its own: it then measures the way from its region to
+    /// theirs on one clock, and bounds their clocks by what it reads there. Default: `false`.
+    pub remote_reads: bool,
     /// Polls per target replica and heartbeat interval, on average: 1 to 50, default 5. An observer has 1.
     pub reads_per_interval: u32,
     /// Where in the interval the polls go. Default adaptive.
@@ -87,9 +90,14 @@ const REGIONS_OF_ANY_KIND: RegionRules =
     RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later" };
 
 impl StoreSettings {
-    /// How many region pairs it has.
+    /// How many region pairs a process with these settings measures.
     pub fn pair_count(&self) -> usize {
-        self.regions.len() * self.regions.len().saturating_sub(1)
+        let others = self.regions.len().saturating_sub(1);
+        match self.local_region {
+            None => self.regions.len() * others,
+            Some(_) if self.remote_reads => 2 * others,
+            Some(_) => others,
+        }
     }
 
     /// Reads one store. `None` where it is of no kind that this release knows, which is a problem then.
@@ -110,25 +118,46 @@ impl StoreSettings {
         let local_region = local::region(&mut section, place, kinds.first().copied(), &region_names);
         let heartbeat = HeartbeatSettings::read(section.section_or_empty("heartbeat"));
         let read = section.choice("read", &[("strong", Consistency::Strong), ("eventual", Consistency::Eventual)]);
+        let remote_reads = remote_reads(&mut section, place);
         let schedules = [("adaptive", ReadSchedule::Adaptive), ("fixed", ReadSchedule::Fixed)];
         let read_schedule = section.choice("read_schedule", &schedules).unwrap_or(ReadSchedule::Adaptive);
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
         let kind = kind(&mut section, &kinds, &region_names);
         section.finish();
-        let read = read.unwrap_or(Consistency::Strong);
+        // One in every pod of the application: the cheapest reads that there are.
+        let read = read.unwrap_or(match place.role {
+            Role::Gauge => Consistency::Strong,
+            Role::Observer => Consistency::Eventual,
+        });
         let kind = kind?;
         Some(StoreSettings {
             name,
             local_region,
             heartbeat,
             read,
+            remote_reads,
             reads_per_interval,
             read_schedule,
             warn_lag,
             regions,
             kind,
         })
+    }
+}
+
+fn remote_reads(section: &mut Section<'_>, place: &Place<'_>) -> bool {
+    let set = section.flag("remote_reads").unwrap_or(false);
+    match place.role {
+        Role::Observer if set => {
+            section.problem("remote_reads", "an observer reads its local replica only; remove it");
+            false
+        }
+        Role::Gauge if set && place.cell.central => {
+            section.problem("remote_reads", "a central prober reads every replica as it is; remove it");
+            false
+        }
+        _ => set,
     }
 }
 

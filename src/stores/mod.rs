@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use crate::core::model::{Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::model::{Consistency, Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -34,5 +34,10 @@ pub trait Store: Send + Sync + 'static {
     fn write(&self, write: Write) -> impl Future<Output = Answer<WriteOutcome>> + Send;
 
     /// Reads every source's heartbeat of one slot from one target replica.
-    fn read(&self, target: RegionId, slot: Slot) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
+    fn read(
+        &self,
+        target: RegionId,
+        slot: Slot,
+        consistency: Consistency,
+    ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tidegauge::core::assess::{Assessment, State, assess};
 use tidegauge::core::model::{Beat, Plan, Reason, RegionId};
+use tidegauge::core::offset::Offset;
 use tidegauge::core::pair::Histogram;
 use tidegauge::core::recent::Recent;
-use tidegauge::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts};
+use tidegauge::core::snapshot::{Health, Measured, PairSnapshot, Seat, SlotFacts};
 use tidegauge::core::time::{Mono, Now, Span, Wall};
 use tidegauge::core::track::Watermark;
 use tidegauge::core::window::WindowSummary;
@@ -32,8 +33,9 @@ fn watermark(seq: u64, age: Span) -> Watermark {
     Watermark {
         beat: Beat { run: 1, seq },
         written_at: NOW.wall - age,
-        own_clock: true,
         interval: ms(1_000),
+        hit: NOW,
+        epoch: 0,
         ours: true,
     }
 }
@@ -42,10 +44,13 @@ fn slot(number: u16) -> SlotFacts {
     SlotFacts {
         slot: number,
         watermark: Some(watermark(7, ms(900))),
+        written: ago(ms(900)),
         answered_at: ago(ms(100)),
         oldest_unseen: None,
         age_unknown: false,
         unmoved_since: None,
+        still_since: ago(ms(100)),
+        source_looked_at: ago(ms(100)),
         newest_upper: Some(ms(800)),
         newer_format: false,
     }
@@ -61,6 +66,8 @@ fn well(slots: Vec<SlotFacts>) -> PairSnapshot {
         writes: healthy(ms(500)),
         reads: healthy(ms(100)),
         source_reads: healthy(ms(100)),
+        clock: Measured::OneClock,
+        offset: Offset::NONE,
         slots: slots.into(),
         newest: None,
         histogram: Histogram::default(),
@@ -187,7 +194,7 @@ fn current_lag_is_the_larger_of_the_newest_sample_and_the_oldest_unseen_over_all
 
 #[test]
 fn the_watermark_is_the_oldest_over_the_slots_and_unknown_while_one_has_none() {
-    let older = SlotFacts { watermark: Some(watermark(3, ms(5_000))), ..slot(1) };
+    let older = SlotFacts { watermark: Some(watermark(3, ms(5_000))), written: ago(ms(5_000)), ..slot(1) };
     let both = now(&well(vec![slot(0), older]));
     assert_eq!((both.watermark.unwrap().beat.seq, both.staleness), (3, Some(ms(5_000))));
     let none = SlotFacts { watermark: None, ..slot(1) };
@@ -196,20 +203,22 @@ fn the_watermark_is_the_oldest_over_the_slots_and_unknown_while_one_has_none() {
 }
 
 #[test]
-fn staleness_is_not_known_by_another_host_s_clock_nor_by_one_that_was_set_back() {
-    let foreign = Watermark { own_clock: false, ..watermark(7, ms(900)) };
-    let elsewhere = now(&with_slot(|slot| slot.watermark = Some(foreign)));
-    assert_eq!((elsewhere.state, elsewhere.staleness, elsewhere.reason.as_str()), (State::Ok, None, ""));
-    let ahead = now(&with_slot(|slot| slot.watermark = Some(watermark(7, ms(-1)))));
-    assert_eq!(ahead.staleness, None);
-    assert!(ahead.reason.starts_with("this host's clock was set back"), "{}", ahead.reason);
+fn staleness_is_the_age_of_the_watermark_and_unknown_where_the_clocks_are() {
+    let level = now(&with_slot(|slot| slot.written = ago(Span::ZERO)));
+    assert_eq!(level.staleness, Some(Span::ZERO));
+    let mut elsewhere = with_slot(|slot| slot.written = None);
+    let back = now(&elsewhere);
+    assert_eq!((back.state, back.staleness), (State::Ok, None));
+    assert!(back.reason.starts_with("this host's clock was set back"), "{}", back.reason);
     let both = now(&with_slot(|slot| {
-        slot.watermark = Some(watermark(7, ms(-1)));
+        slot.written = None;
         slot.newest_upper = Some(ms(6_000));
     }));
     assert!(both.reason.contains("; this host's clock was set back"), "{}", both.reason);
-    let level = now(&with_slot(|slot| slot.watermark = Some(watermark(7, Span::ZERO))));
-    assert_eq!(level.staleness, Some(Span::ZERO));
+    elsewhere.clock = Measured::TwoClocks;
+    let unbounded = now(&elsewhere);
+    assert_eq!((unbounded.state, unbounded.staleness, unbounded.overdue), (State::Ok, None, None));
+    assert_eq!(unbounded.reason, "");
 }
 
 #[test]
@@ -229,11 +238,8 @@ fn two_throttled_calls_within_three_intervals_are_the_cause_and_older_ones_are_n
 }
 
 #[test]
-fn a_seat_that_is_not_ours_or_of_a_newer_release_is_unknown_with_the_reason() {
+fn a_newer_release_s_heartbeats_are_unknown_with_the_reason() {
     let seated = |seat| PairSnapshot { seat, ..well(vec![slot(0)]) };
-    let held = now(&seated(Seat::Held));
-    assert_eq!(held.state, State::Unknown);
-    assert_eq!(held.reason, "another gauge writes the heartbeat of region-0; this one stands by");
     let newer = now(&seated(Seat::Newer));
     assert_eq!(newer.state, State::Unknown);
     assert!(newer.reason.starts_with("newer format"), "{}", newer.reason);
@@ -249,6 +255,7 @@ fn a_start_is_given_three_intervals_before_silence_is_a_finding() {
         PairSnapshot {
             watching_since: NOW.mono - since,
             seat: Seat::Unread,
+            clock: Measured::TwoClocks,
             writes: never,
             reads: never,
             source_reads: never,
@@ -269,7 +276,8 @@ fn a_start_is_given_three_intervals_before_silence_is_a_finding() {
     for seat in [Seat::Unread, Seat::Taking] {
         let mut readable = starting(ms(3_000));
         readable.seat = seat;
-        readable.slots = vec![SlotFacts { watermark: None, newest_upper: None, ..slot(0) }].into();
+        readable.slots =
+            vec![SlotFacts { watermark: None, newest_upper: None, source_looked_at: None, ..slot(0) }].into();
         assert_eq!(told(&readable), unmeasured);
         readable.watching_since = NOW.mono - ms(3_000) - NANOSECOND;
         assert_eq!(now(&readable).state, State::WriteFailing);

@@ -2,8 +2,7 @@
 
 use tidegauge::core::model::{Beat, RegionId};
 use tidegauge::core::outstanding::{Advance, OUTSTANDING_MAX, Outstanding, Resolved};
-use tidegauge::core::sample::Origin;
-use tidegauge::core::time::{Mono, Span, Wall};
+use tidegauge::core::time::{Mono, Wall};
 
 const TARGET: RegionId = RegionId(1);
 
@@ -74,7 +73,8 @@ fn an_acknowledgement_bounds_its_own_commit_and_touches_nothing_newer() {
     assert_eq!((sighting.write_sent, sighting.write_known), (at(1_000), Some(at(1_100))));
     assert_eq!((sighting.miss_sent, sighting.hit_received), (Some(at(5_000)), at(6_000)));
     assert_eq!((resolved[0].written_at, resolved[0].seen_at), (wall(1_001_000), wall(1_006_000)));
-    assert_eq!((resolved[0].target, resolved[0].origin), (TARGET, Origin::Measured));
+    assert_eq!(resolved[0].target, TARGET);
+    assert!(queue.holds(beat(1)) && !queue.holds(beat(0)));
     queue.acknowledged(beat(2), at(2_200), None);
     assert_eq!(owed(&queue, Some(1)), [at(2_000)]);
     assert_eq!(look(&mut queue, Some(1), 2)[0].sighting.write_known, Some(at(2_200)));
@@ -176,48 +176,6 @@ fn a_heartbeat_that_was_seen_was_committed() {
     queue.acknowledged(beat(1), at(1_100), None);
     assert!(queue.seen(beat(1)).is_empty());
     assert_eq!(look(&mut queue, Some(0), 1)[0].sighting.write_known, Some(at(1_100)), "what is known stays known");
-}
-
-#[test]
-fn what_an_earlier_process_wrote_is_presumed_to_within_an_interval() {
-    let mut queue = Outstanding::default();
-    let (interval, deadline) = (Span::from_millis(800), Span::from_millis(500));
-    queue.presume(beat(2), at(10_000), wall(1_010_000), interval, deadline);
-    assert_eq!(queue.newest(), Some(beat(2)));
-    let resolved = look(&mut queue, Some(0), 2);
-    assert_eq!(seqs(&resolved), [1, 2]);
-    assert!(resolved.iter().all(|one| one.origin == Origin::Presumed));
-    let facts = |one: &Resolved| (one.written_at, one.sighting.write_sent, one.sighting.write_known);
-    assert_eq!(facts(&resolved[1]), (wall(1_010_000), at(9_900), Some(at(11_300))));
-    assert_eq!(facts(&resolved[0]), (wall(1_009_200), at(9_100), Some(at(10_500))));
-}
-
-#[test]
-fn a_long_inheritance_is_presumed_as_far_as_there_is_room() {
-    for (newest, kept) in [(3, 4), (OUTSTANDING_MAX as u64 * 3, OUTSTANDING_MAX)] {
-        let mut queue = Outstanding::default();
-        queue.presume(beat(newest), at(0), wall(0), Span::from_millis(1_000), Span::from_millis(900));
-        assert_eq!((queue.len(), queue.dropped(), queue.newest()), (kept, 0, Some(beat(newest))));
-    }
-}
-
-#[test]
-fn at_the_first_look_only_what_this_process_wrote_is_timed() {
-    let mut queue = Outstanding::default();
-    queue.presume(beat(0), at(0), wall(1_000_000), Span::from_millis(1_000), Span::from_millis(900));
-    let ours = Beat { run: 8, seq: 0 };
-    queue.sent(ours, at(3_000), wall(1_003_000));
-    queue.acknowledged(ours, at(3_100), None);
-    let look = Advance {
-        target: TARGET,
-        after: None,
-        upto: ours,
-        miss_sent: None,
-        hit_received: at(4_000),
-        seen_at: wall(1_004_000),
-    };
-    let resolved = queue.advance(look);
-    assert_eq!(resolved.iter().map(|one| one.beat).collect::<Vec<_>>(), [ours]);
 }
 
 #[test]

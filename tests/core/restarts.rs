@@ -2,8 +2,8 @@
 
 use tidegauge::core::assess::{State, assess};
 use tidegauge::core::model::{Plan, RegionId, WriterId};
-use tidegauge::core::sample::Origin;
-use tidegauge::core::time::{Mono, Span};
+use tidegauge::core::sample::Sample;
+use tidegauge::core::time::{Mono, Span, Wall};
 use tidegauge::stores::simulated::world::Lag;
 
 use crate::sim::{Network, Sim, plan};
@@ -52,19 +52,17 @@ fn current_lag_continues_where_it_was_before_the_restart() {
 #[test]
 fn the_stall_s_heartbeats_of_the_process_before_are_sampled_once_it_ends_and_hold_the_truth() {
     let mut sim = stalled_at_ten_and_restarted_at_thirty("this-host");
+    let before = sim.world.stored(SOURCE, 0).unwrap().beat.run;
     sim.run_until(second(40), |_| {});
     sim.world.set_paused(SOURCE, TARGET, false, sim.now.mono);
     sim.run_until(second(50), |_| {});
     let now = sim.now.mono;
     let truth = sim.world.truth(now).unwrap().clone();
-    let presumed: Vec<_> =
-        sim.samples[&(SOURCE, TARGET)].iter().filter(|sample| sample.origin == Origin::Presumed).copied().collect();
-    assert!(
-        (19..=22).contains(&presumed.len()),
-        "{} presumed samples of a stall of 20 s before the restart",
-        presumed.len()
-    );
-    for sample in presumed {
+    let restarted = Wall::from_micros(1_800_000_030_000_000);
+    let of_before = |sample: &&Sample| sample.beat.run == before && sample.seen_at > restarted;
+    let earlier: Vec<_> = sim.samples[&(SOURCE, TARGET)].iter().filter(of_before).copied().collect();
+    assert!((19..=22).contains(&earlier.len()), "{} samples of a stall of 20 s before the restart", earlier.len());
+    for sample in earlier {
         let lag = truth.lag(SOURCE, TARGET, 0, sample.beat).unwrap();
         assert!(sample.bracket.lower <= lag && lag <= sample.bracket.upper, "{lag:?} outside {:?}", sample.bracket);
     }

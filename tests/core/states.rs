@@ -149,7 +149,9 @@ impl Hand {
                     beat: write_action.heartbeat.beat,
                     outcome: write.clone(),
                 },
-                Action::Read { target, slot } => EventKind::Read { target, slot, outcome: outcome(target) },
+                Action::Read { target, slot, consistency } => {
+                    EventKind::Read { target, slot, consistency, outcome: outcome(target) }
+                }
             };
             let event = Event { sent: self.now.mono, received: self.now.mono, capacity_units: 0.0, kind };
             self.ledger.handle(event, self.now);
@@ -177,6 +179,9 @@ fn heartbeat(run: u64, seq: u64) -> Heartbeat {
         written_at: Wall::from_micros(1_800_000_000_000_000),
         interval: Span::from_millis(1_000),
         resigned: false,
+        clock: None,
+        recent: Arc::default(),
+        echo: Arc::default(),
     }
 }
 
@@ -249,7 +254,7 @@ fn a_writer_stands_down_for_another_but_not_for_a_lost_answer_of_its_own() {
     let stored = |writer, run, seq| Some(Found::Heartbeat(Heartbeat { writer, ..heartbeat(run, seq) }));
     assert_eq!(ours.refused(me, attempted, stored(me, 9, 5).as_ref(), at), ours);
     let other = ours.refused(me, attempted, stored(WriterId(0xB), 10, 0).as_ref(), at);
-    assert_eq!(other, Reign::Held { seen: Beat { run: 10, seq: 0 }, unmoved_since: at.mono });
+    assert_eq!(other, Reign::Held { seen: Beat { run: 10, seq: 0 }, looked_at: at.mono, silent: Span::ZERO });
     assert_eq!(ours.refused(me, attempted, None, at), Reign::Vacant { seen: None }, "the key is gone");
     let forged = ours.refused(me, attempted, stored(me, 9, 6).as_ref(), at);
     assert!(matches!(forged, Reign::Held { .. }), "a heartbeat in our name that we never wrote");
@@ -265,13 +270,16 @@ fn a_starter_waits_three_intervals_for_a_silent_writer_and_not_at_all_for_one_th
         reign.observed(WriterId(0xA), 0, Some(&Found::Heartbeat(found)), at, patience)
     };
     let held = look(&Reign::Unread, heartbeat(5, 1), at);
-    assert_eq!(held, Reign::Held { seen: Beat { run: 5, seq: 1 }, unmoved_since: at.mono });
-    let soon = at.after(Span::from_millis(2_999));
-    assert_eq!(look(&held, heartbeat(5, 1), soon), held);
-    let late = at.after(patience);
-    assert_eq!(look(&held, heartbeat(5, 1), late), Reign::Vacant { seen: Some(Beat { run: 5, seq: 1 }) });
+    assert_eq!(held, Reign::Held { seen: Beat { run: 5, seq: 1 }, looked_at: at.mono, silent: Span::ZERO });
+    let second = |seconds: i64| at.after(Span::from_millis(seconds * 1_000));
+    let soon = look(&look(&held, heartbeat(5, 1), second(1)), heartbeat(5, 1), second(2));
+    assert!(matches!(soon, Reign::Held { .. }), "{soon:?}");
+    let late = second(3);
+    assert_eq!(look(&soon, heartbeat(5, 1), late), Reign::Vacant { seen: Some(Beat { run: 5, seq: 1 }) });
+    let unlooked = look(&held, heartbeat(5, 1), second(60));
+    assert!(matches!(unlooked, Reign::Held { .. }), "nobody looked for a minute, so nobody saw silence: {unlooked:?}");
     let moved = look(&held, heartbeat(5, 2), late);
-    assert_eq!(moved, Reign::Held { seen: Beat { run: 5, seq: 2 }, unmoved_since: late.mono });
+    assert_eq!(moved, Reign::Held { seen: Beat { run: 5, seq: 2 }, looked_at: late.mono, silent: Span::ZERO });
     let resigned = Heartbeat { resigned: true, ..heartbeat(5, 3) };
     assert_eq!(look(&moved, resigned, late), Reign::Vacant { seen: Some(Beat { run: 5, seq: 3 }) });
 }

@@ -1,19 +1,26 @@
 //! What is due: ticks of the sources whose seat is ours, takeovers, polls.
 
 use super::*;
+use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::count::HeartbeatResult;
-use crate::core::model::{Action, Expect, RegionId, Slot, Write};
-use crate::core::schedule::BIRTHS_MAX;
+use crate::core::echo::{self, Echo};
+use crate::core::model::{Action, Consistency, Expect, RegionId, Slot, Write};
+use crate::core::schedule::{BIRTHS_MAX, Hazard};
 
 impl Ledger {
     /// When [`Ledger::actions`] should be asked next, if nothing happens before.
     pub fn wake_at(&self) -> Mono {
-        let polls = self.targets.iter().map(|target| target.next_poll);
-        let writes = self.sources.iter().filter_map(|source| match source.reign {
-            Reign::Ours { .. } => Some(source.due),
-            // Its takeover is waiting for the end of a back-off; one in flight wakes us by its answer.
-            _ if source.reign.expect().is_some() && source.keys[0].in_flight.is_none() => source.calls.not_before,
-            _ => None,
+        let polled = self.plan.region_ids().filter(|target| self.plan.polls(*target));
+        let polls = polled.map(|target| self.targets[target.index()].next_poll);
+        let written = self.plan.region_ids().filter(|source| self.plan.writes(*source));
+        let writes = written.filter_map(|region| {
+            let source = &self.sources[region.index()];
+            match source.reign {
+                Reign::Ours { .. } => Some(source.due),
+                // Its takeover is waiting for the end of a back-off; one in flight wakes us by its answer.
+                _ if source.reign.expect().is_some() && source.keys[0].in_flight.is_none() => source.calls.not_before,
+                _ => None,
+            }
         });
         polls.chain(writes).min().unwrap_or(self.started)
     }
@@ -21,13 +28,48 @@ impl Ledger {
     /// Everything that is due at `now`.
     pub fn actions(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
-        for source in self.plan.clone().region_ids() {
+        let plan = self.plan.clone();
+        self.clocks.look(now);
+        for source in plan.region_ids().filter(|source| plan.writes(*source)) {
             self.tick(source, now, &mut actions);
+            self.check_seat(source, now.mono, &mut actions);
         }
-        for target in self.plan.clone().region_ids() {
+        for target in plan.region_ids().filter(|target| plan.polls(*target)) {
             self.poll(target, now.mono, &mut actions);
         }
+        for source in plan.region_ids().filter(|source| !plan.observer && !plan.polls(*source)) {
+            self.cross_check(source, now.mono, &mut actions);
+        }
         actions
+    }
+
+    /// Where polls are eventual, who reigns is learned by a strong read of its own, once per interval.
+    fn check_seat(&mut self, region: RegionId, now: Mono, actions: &mut Vec<Action>) {
+        let source = &mut self.sources[region.index()];
+        if self.plan.consistency == Consistency::Strong || source.reign.is_ours() || now < source.seat_check_at {
+            return;
+        }
+        source.seat_check_at = now + self.plan.interval;
+        self.targets[region.index()].in_flight += 1;
+        actions.push(Action::Read { target: region, slot: 0, consistency: Consistency::Strong });
+    }
+
+    /// Nothing new of a source has come for two intervals: asks the source's own replica, at most once per interval,
+    /// whether it went on. That tells a writer that is silent from replication that is stalled.
+    fn cross_check(&mut self, source: RegionId, now: Mono, actions: &mut Vec<Action>) {
+        let Some(local) = self.plan.local else { return };
+        let pair = &self.pairs[source.index() * self.targets.len() + local.index()];
+        let patience = self.plan.interval.times(PATIENCE_INTERVALS - 1);
+        let still = |track: &Track| track.still_since().filter(|since| now - *since > patience);
+        let stillest = (0..).zip(&pair.tracks).filter_map(|(slot, track)| Some((still(track)?, slot))).min();
+        let Some((_, slot)) = stillest else { return };
+        let key = &mut self.sources[source.index()].keys[usize::from(slot)];
+        let target = &mut self.targets[source.index()];
+        if key.check_at.is_none_or(|at| now >= at) && target.calls.may_call(now) {
+            key.check_at = Some(now + self.plan.interval);
+            target.in_flight += 1;
+            actions.push(Action::Read { target: source, slot, consistency: Consistency::Strong });
+        }
     }
 
     /// The last heartbeats of a process that steps down: whoever stands by may then take over at once.
@@ -56,7 +98,13 @@ impl Ledger {
             if source.keys[0].in_flight.is_none() && source.calls.may_call(now.mono) {
                 source.run = source.reign.next_run(now, source.run);
                 source.seq = 1;
-                source.clock_difference = clock_difference(now);
+                source.epoch = self.clocks.epoch();
+                for key in &mut source.keys {
+                    // What the one before knew of its last ticks is handed on.
+                    if let Some(found) = key.found.take() {
+                        key.diary.inherit(&found, now.mono);
+                    }
+                }
                 let beat = Beat { run: source.run, seq: 0 };
                 actions.push(self.write(region, 0, beat, expect, false, now));
             }
@@ -73,14 +121,10 @@ impl Ledger {
         let beat = Beat { run: source.run, seq: source.seq };
         source.seq += 1;
         let mut missed = late as u64 * u64::from(self.plan.slots);
-        if source.keys[0].in_flight.is_none() {
-            let stepped = (clock_difference(now) - source.clock_difference).abs() > WALL_STEP;
-            source.clock_difference = clock_difference(now);
-            if stepped {
-                // What was timed before the step and after it must not share a run.
-                source.reign = Reign::Vacant { seen: source.keys[0].stored };
-                return self.tick(region, now, actions);
-            }
+        if source.keys[0].in_flight.is_none() && source.epoch != self.clocks.epoch() {
+            // What was timed before the clock was set and after it must not share a run.
+            source.reign = Reign::Vacant { seen: source.keys[0].stored };
+            return self.tick(region, now, actions);
         }
         for slot in 0..self.plan.slots {
             let source = &mut self.sources[region.index()];
@@ -101,12 +145,18 @@ impl Ledger {
     }
 
     fn write(&mut self, region: RegionId, slot: Slot, beat: Beat, expect: Expect, resigned: bool, now: Now) -> Action {
+        let echo = if slot == 0 { self.echo(region, now.mono) } else { Arc::default() };
+        let plan = self.plan.clone();
         let key = &mut self.sources[region.index()].keys[usize::from(slot)];
-        let want_replaced = key.outstanding.is_unsure();
-        key.outstanding.sent(beat, now.mono, now.wall);
+        let want_replaced = key.diary.is_unsure();
+        let recent = key.diary.pack(beat, now.wall, plan.interval);
+        key.diary.sent(beat, now.wall, plan.interval, now.mono);
+        if plan.measures(region) {
+            key.outstanding.sent(beat, now.mono, now.wall);
+        }
         key.in_flight = Some(beat);
-        for target in 0..self.targets.len() {
-            self.plan_poll(target, now.mono);
+        for target in plan.region_ids().filter(|target| plan.covers(region, *target)) {
+            self.plan_poll(target.index(), now.mono);
         }
         Action::Write(Write {
             source: region,
@@ -119,10 +169,26 @@ impl Ledger {
                 written_at: now.wall,
                 interval: self.plan.interval,
                 resigned,
+                clock: None,
+                recent: recent.into(),
+                echo,
             },
             expect,
             want_replaced,
         })
+    }
+
+    /// What has been seen of the other sources in this region.
+    fn echo(&self, region: RegionId, now: Mono) -> Arc<[u8]> {
+        let count = self.targets.len();
+        let seen = self.plan.region_ids().filter_map(|source| {
+            let track = self.pairs[source.index() * count + region.index()].tracks.first()?;
+            let seen = track.watermark()?.beat;
+            let name = &self.plan.regions[source.index()];
+            let apparent = self.clocks.apparent(source.index(), seen.run, now);
+            Some(Echo { source: echo::name_hash(name), seen, apparent })
+        });
+        echo::pack(seen)
     }
 
     fn poll(&mut self, region: RegionId, now: Mono, actions: &mut Vec<Action>) {
@@ -140,36 +206,56 @@ impl Ledger {
         target.in_flight += usize::from(slots);
         target.schedule.polled(now);
         target.last_poll = now;
-        actions.extend((0..slots).map(|slot| Action::Read { target: region, slot }));
+        let consistency = self.plan.consistency;
+        actions.extend((0..slots).map(|slot| Action::Read { target: region, slot, consistency }));
         self.plan_poll(region.index(), now);
     }
 
     /// Works out when the target is to be polled next, from what is unseen there.
     pub(super) fn plan_poll(&mut self, index: usize, now: Mono) {
-        let count = self.sources.len();
         let target = &self.targets[index];
         let mut next = if target.calls.failures > 0 {
             target.last_poll + target.schedule.fixed_gap()
         } else {
-            let unseen: Vec<_> = (0..count)
-                .filter(|source| *source != index)
-                .flat_map(|source| {
-                    let pair = &self.pairs[source * count + index];
-                    pair.tracks.iter().zip(&self.sources[source].keys).filter_map(|(track, key)| {
-                        let after = track.watermark().map(|watermark| watermark.beat);
-                        let mut births = [None; BIRTHS_MAX];
-                        for (birth, sent) in births.iter_mut().zip(key.outstanding.births(after)) {
-                            *birth = Some(sent);
-                        }
-                        births[0].is_some().then_some((pair.stats.hazard(), births))
-                    })
-                })
-                .collect();
-            target.schedule.next(target.last_poll, &unseen)
+            match self.unseen(index) {
+                Some(unseen) => target.schedule.next(target.last_poll, &unseen),
+                None => target.last_poll + target.schedule.fixed_gap(),
+            }
         };
         if let Some(not_before) = target.calls.not_before {
             next = next.max(not_before);
         }
         self.targets[index].next_poll = next.max(now);
+    }
+
+    /// What a target has not seen yet, by source: when its heartbeats were written, or are due. `None` where there is
+    /// a source of which that is not known.
+    fn unseen(&self, index: usize) -> Option<Vec<(&Hazard, [Option<Mono>; BIRTHS_MAX])>> {
+        let target = RegionId(index as u16);
+        let mut unseen = Vec::new();
+        for region in self.plan.region_ids().filter(|region| self.plan.covers(*region, target)) {
+            let source = &self.sources[region.index()];
+            let pair = &self.pairs[region.index() * self.targets.len() + index];
+            for (track, key) in pair.tracks.iter().zip(&source.keys) {
+                let mut births = [None; BIRTHS_MAX];
+                if source.reign.is_ours() {
+                    let after = track.watermark().map(|watermark| watermark.beat);
+                    for (birth, sent) in births.iter_mut().zip(key.outstanding.births(after)) {
+                        *birth = Some(sent);
+                    }
+                } else {
+                    let watermark = track.watermark()?;
+                    let lag = pair.stats.newest()?.midpoint();
+                    // Another writer's ticks come an interval apart, each about as late as the one before.
+                    for (birth, tick) in births.iter_mut().zip(1..) {
+                        *birth = Some(watermark.hit.mono - lag + watermark.interval.times(tick));
+                    }
+                }
+                if births[0].is_some() {
+                    unseen.push((pair.stats.hazard(), births));
+                }
+            }
+        }
+        Some(unseen)
     }
 }

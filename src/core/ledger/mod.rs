@@ -3,24 +3,32 @@
 //! It owns all that is known of the store's heartbeats, decides what to write and when to look, and turns answers
 //! into samples. It does nothing itself: the driver carries its actions out and brings the answers back.
 //!
-//! Three rooms: `act` says what is due, `take` takes answers in, `show` is what others get to see.
+//! A pair is measured on one clock while this process writes its source, else on two: then `abroad` and `clocks` hold
+//! what is known of the other writer's heartbeats and of its clock.
+//!
+//! Four rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `show` is
+//! what others get to see.
 
 use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+use super::abroad::Abroad;
+use super::clocks::Clocks;
 use super::count::{OwnCounters, RegionCounters};
 use super::heartbeat::Heartbeat;
+use super::history::Diary;
 use super::model::{Beat, Plan, Reason};
 use super::outstanding::Outstanding;
 use super::pair::PairStats;
 use super::reign::Reign;
 use super::schedule::Schedule;
-use super::time::{Mono, Now, Span};
+use super::time::{Mono, Now, Span, Wall};
 use super::track::Track;
 
 mod act;
+mod hear;
 mod show;
 mod take;
 
@@ -28,18 +36,29 @@ mod take;
 const POLLS_IN_FLIGHT: usize = 4;
 /// Failures are backed off from for at most this long.
 const BACK_OFF_MAX: Span = Span::from_millis(5_000);
-/// The wall clock was set, not slewed, if it moved against the monotonic one by more than this between two ticks.
-const WALL_STEP: Span = Span::from_millis(250);
+/// The two clocks are not read in the same instant, but within this.
+const READING: Span = Span::from_micros(500);
 
 /// One heartbeat key of a source.
 #[derive(Debug, Default)]
 struct Key {
+    /// What this process wrote, until every target that it measures has seen it.
     outstanding: Outstanding,
+    /// What this process wrote last, and its predecessor: for its own heartbeats to tell.
+    diary: Diary,
+    /// What others wrote.
+    abroad: Abroad,
     in_flight: Option<Beat>,
     /// The newest heartbeat of ours that is known to be stored.
     stored: Option<Beat>,
-    /// What was stored before this process wrote anything.
-    inherited: Option<Heartbeat>,
+    /// The newest heartbeat of somebody else's that was read at the source.
+    found: Option<Heartbeat>,
+    /// When the last answered read of the source left that missed whatever comes after `found`.
+    found_miss: Option<(Wall, u64)>,
+    /// When the source's own replica last answered a read of this key.
+    looked_at: Option<Mono>,
+    /// When the source's own replica may be asked again whether it went on.
+    check_at: Option<Mono>,
     /// What is stored is rubbish, to be replaced by the next tick (slots other than 0; slot 0 is the reign's).
     rubbish: bool,
     acked_at: Option<Mono>,
@@ -89,8 +108,12 @@ struct Source {
     due: Mono,
     keys: Vec<Key>,
     calls: Calls,
-    /// Wall − monotonic clock at the last tick.
-    clock_difference: Span,
+    /// How often the wall clock had been set when the reign began.
+    epoch: u64,
+    /// The newest heartbeat whose echo was taken in.
+    heard: Option<Beat>,
+    /// When the seat is to be looked at next by a strong read, where polls are eventual.
+    seat_check_at: Mono,
 }
 
 #[derive(Debug)]
@@ -118,8 +141,9 @@ pub struct Ledger {
     started: Mono,
     sources: Vec<Source>,
     targets: Vec<Target>,
-    /// By source, then by target; the diagonal is unused.
+    /// By source, then by target; those that this process does not measure are unused.
     pairs: Vec<Pair>,
+    clocks: Clocks,
     regions: Vec<RegionCounters>,
     own: OwnCounters,
     random: SmallRng,
@@ -136,12 +160,16 @@ impl Ledger {
             due: now.mono,
             keys: (0..plan.slots).map(|_| Key::default()).collect(),
             calls: Calls::default(),
-            clock_difference: clock_difference(now),
+            epoch: 0,
+            heard: None,
+            seat_check_at: now.mono,
         };
+        // Many observers that start together must not look together.
+        let first_poll = if plan.observer { plan.interval.mul_f64(plan.patience) } else { Span::ZERO };
         let target = || Target {
             schedule: Schedule::new(plan.read_schedule, plan.interval, plan.reads_per_interval),
             last_poll: now.mono,
-            next_poll: now.mono,
+            next_poll: now.mono + first_poll,
             in_flight: 0,
             calls: Calls::default(),
             answered_at: None,
@@ -154,6 +182,7 @@ impl Ledger {
             pairs: (0..count * count).map(|_| pair()).collect(),
             regions: vec![RegionCounters::default(); count],
             own: OwnCounters::default(),
+            clocks: Clocks::new(count, now),
             random: SmallRng::seed_from_u64((plan.writer.0 as u64) ^ (plan.writer.0 >> 64) as u64),
             plan,
         }
@@ -163,8 +192,4 @@ impl Ledger {
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
-}
-
-fn clock_difference(now: Now) -> Span {
-    Span::from_micros(now.wall.as_micros()) - Span::from_nanos(now.mono.as_nanos())
 }

@@ -1,33 +1,53 @@
 //! What others get to see of the ledger.
 
 use super::*;
-use crate::core::model::{RegionId, Slot};
+use crate::core::model::RegionId;
+use crate::core::offset::Offset;
 use crate::core::recent::Recent;
-use crate::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
+use crate::core::snapshot::{Health, Measured, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
 
 impl Ledger {
     /// What everybody else gets to see.
     pub fn snapshot(&mut self, now: Now) -> StoreSnapshot {
-        let count = self.sources.len();
-        let mut pairs = Vec::with_capacity(count * (count - 1));
-        for source in self.plan.clone().region_ids() {
-            for target in self.plan.clone().region_ids().filter(|target| *target != source) {
-                pairs.push(self.pair_snapshot(source, target, now.mono));
+        let plan = self.plan.clone();
+        let mut pairs = Vec::new();
+        for source in plan.region_ids() {
+            for target in plan.region_ids().filter(|target| plan.covers(source, *target)) {
+                pairs.push(self.pair_snapshot(source, target, now));
             }
         }
-        let dropped = self.sources.iter().flat_map(|source| &source.keys).map(|key| key.outstanding.dropped()).sum();
-        self.own.dropped_heartbeats = dropped;
-        StoreSnapshot { plan: self.plan.clone(), taken: now, pairs, regions: self.regions.clone(), own: self.own }
+        let keys = || self.sources.iter().flat_map(|source| &source.keys);
+        self.own.dropped_heartbeats = keys().map(|key| key.outstanding.dropped() + key.abroad.dropped()).sum();
+        self.own.clock_steps = self.clocks.epoch();
+        self.own.void_proofs = self.clocks.voided();
+        self.own.clock_conflicts = self.clocks.conflicts();
+        let seats = plan.region_ids().map(|region| plan.writes(region).then(|| self.seat(region))).collect();
+        StoreSnapshot {
+            plan: self.plan.clone(),
+            taken: now,
+            pairs,
+            seats,
+            regions: self.regions.clone(),
+            own: self.own,
+        }
     }
 
-    fn pair_snapshot(&mut self, source: RegionId, target: RegionId, now: Mono) -> PairSnapshot {
+    fn pair_snapshot(&mut self, source: RegionId, target: RegionId, now: Now) -> PairSnapshot {
         let count = self.sources.len();
+        let seat = self.seat(source);
+        let facts: Arc<[SlotFacts]> = self.slot_facts(source, target, now).collect();
+        let clocks = &self.clocks;
         let pair = &mut self.pairs[source.index() * count + target.index()];
         let from = &self.sources[source.index()];
         let unseen = pair.tracks.iter().zip(&from.keys).flat_map(|(track, key)| {
-            key.outstanding.committed(track.watermark().map(|watermark| watermark.beat)).map(|sent| now - sent)
+            let after = track.watermark().map(|watermark| watermark.beat);
+            let lag = clocks.offset(source.index(), now.mono).min.map(|(min, _)| min);
+            let theirs = key.abroad.committed(after).filter_map(move |written_at| Some(now.wall - written_at - lag?));
+            key.outstanding.committed(after).map(|sent| now.mono - sent).chain(theirs.filter(|age| !age.is_negative()))
         });
-        pair.stats.summarise(now, unseen);
+        if !self.plan.observer {
+            pair.stats.summarise(now.mono, unseen);
+        }
         let at_source = &self.targets[source.index()];
         let at_target = &self.targets[target.index()];
         let reads = |target: &Target| Health {
@@ -39,13 +59,7 @@ impl Ledger {
             source,
             target,
             watching_since: self.started,
-            seat: match from.reign {
-                Reign::Unread => Seat::Unread,
-                Reign::Vacant { .. } | Reign::Rubbish => Seat::Taking,
-                Reign::Held { .. } => Seat::Held,
-                Reign::Newer => Seat::Newer,
-                Reign::Ours { .. } => Seat::Ours,
-            },
+            seat,
             writes: Health {
                 answered_at: from.keys.iter().map(|key| key.acked_at).min().flatten(),
                 failing: from.calls.failing,
@@ -53,7 +67,9 @@ impl Ledger {
             },
             reads: reads(at_target),
             source_reads: reads(at_source),
-            slots: pair.tracks.iter().enumerate().map(|(slot, track)| slot_facts(slot, track)).collect(),
+            clock: if from.reign.is_ours() { Measured::OneClock } else { Measured::TwoClocks },
+            offset: if from.reign.is_ours() { Offset::NONE } else { clocks.offset(source.index(), now.mono) },
+            slots: facts,
             newest: pair.stats.newest(),
             histogram: *pair.stats.histogram(),
             wide: pair.stats.wide(),
@@ -62,21 +78,65 @@ impl Ledger {
         }
     }
 
-    /// A pair's recent samples, oldest first; empty for a region and itself.
+    fn seat(&self, source: RegionId) -> Seat {
+        match self.sources[source.index()].reign {
+            Reign::Unread => Seat::Unread,
+            Reign::Vacant { .. } | Reign::Rubbish => Seat::Taking,
+            Reign::Held { .. } => Seat::Held,
+            Reign::Newer => Seat::Newer,
+            Reign::Ours { .. } => Seat::Ours,
+        }
+    }
+
+    fn slot_facts(&self, source: RegionId, target: RegionId, now: Now) -> impl Iterator<Item = SlotFacts> {
+        let from = &self.sources[source.index()];
+        let pair = &self.pairs[source.index() * self.targets.len() + target.index()];
+        let clocks = &self.clocks;
+        (0..).zip(pair.tracks.iter().zip(&from.keys)).map(move |(slot, (track, key))| {
+            let watermark = track.watermark();
+            let ours = track.oldest_unseen();
+            let (theirs, age_unknown) = match key.abroad.unseen(watermark.map(|watermark| watermark.beat)) {
+                // A target is late with nothing before somebody has looked at it.
+                Some(unseen) if track.answered_at().is_some() => {
+                    let epoch = clocks.epoch();
+                    let offset = clocks.offset_at(source.index(), unseen.run, epoch, now.mono, now.mono);
+                    let age = unseen.written_at.zip(offset.min).map(|(written, (min, _))| now.wall - written - min);
+                    match age.filter(|age| !age.is_negative()) {
+                        Some(age) => (Some(now.mono - age), unseen.maybe_older),
+                        None => (Some(unseen.known_since), true),
+                    }
+                }
+                _ => (None, false),
+            };
+            let oldest_unseen = [ours, theirs].into_iter().flatten().min();
+            SlotFacts {
+                slot,
+                watermark,
+                written: watermark.and_then(|watermark| {
+                    let (run, epoch, hit) = (watermark.beat.run, watermark.epoch, watermark.hit);
+                    let offset = if watermark.ours {
+                        Offset::NONE
+                    } else {
+                        clocks.offset_at(source.index(), run, epoch, hit.mono, now.mono)
+                    };
+                    let lag = hit.wall - watermark.written_at - offset.min?.0;
+                    (!lag.is_negative()).then(|| hit.mono - lag)
+                }),
+                answered_at: track.answered_at(),
+                oldest_unseen,
+                age_unknown: age_unknown && theirs == oldest_unseen && theirs.is_some(),
+                unmoved_since: oldest_unseen
+                    .map(|unseen| track.advanced_at().map_or(unseen, |advanced| advanced.max(unseen))),
+                still_since: track.still_since(),
+                source_looked_at: key.looked_at,
+                newest_upper: track.newest_upper(),
+                newer_format: track.newer_format(),
+            }
+        })
+    }
+
+    /// A pair's recent samples, oldest first; empty for a pair that is not measured.
     pub fn recent(&self, source: RegionId, target: RegionId) -> &Recent {
         self.pairs[source.index() * self.targets.len() + target.index()].stats.recent()
-    }
-}
-
-fn slot_facts(slot: usize, track: &Track) -> SlotFacts {
-    SlotFacts {
-        slot: slot as Slot,
-        watermark: track.watermark(),
-        answered_at: track.answered_at(),
-        oldest_unseen: track.oldest_unseen(),
-        age_unknown: track.age_unknown(),
-        unmoved_since: track.unmoved_since(),
-        newest_upper: track.newest_upper(),
-        newer_format: track.newer_format(),
     }
 }

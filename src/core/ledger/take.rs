@@ -7,25 +7,26 @@ use rand::RngExt;
 use super::*;
 use crate::core::count::{HeartbeatResult, Ignored, Operation};
 use crate::core::heartbeat::Found;
-use crate::core::model::{Event, EventKind, Failure, RegionId, Slot, SlotRead, WriteOutcome};
-use crate::core::outstanding::Resolved;
+use crate::core::model::{Consistency, Event, EventKind, Failure, RegionId, Slot, SlotRead, WriteOutcome};
+use crate::core::outstanding::{Advance, Resolved};
 use crate::core::reign;
-use crate::core::sample::Sample;
+use crate::core::sample::{Origin, Sample};
 
 impl Ledger {
     /// Takes an answer in. `now` is when that happens; the answer's own readings are what it is measured by.
     pub fn handle(&mut self, event: Event, now: Now) {
+        self.clocks.look(now);
         let at = now.after(event.received - now.mono);
         match event.kind {
             EventKind::Wrote { source, slot, beat, outcome } => {
                 self.count_call(source, Operation::Write, event.received - event.sent, event.capacity_units);
                 self.wrote(source, slot, beat, outcome, at);
             }
-            EventKind::Read { target, slot, outcome } => {
+            EventKind::Read { target, slot, consistency, outcome } => {
                 self.count_call(target, Operation::Read, event.received - event.sent, event.capacity_units);
                 self.targets[target.index()].in_flight -= 1;
                 match outcome {
-                    Ok(read) => self.read(target, slot, &read, event.sent, at),
+                    Ok(read) => self.read(target, slot, consistency, &read, event.sent, at),
                     Err(failure) => self.read_failed(target, &failure, at.mono),
                 }
                 self.plan_poll(target.index(), now.mono);
@@ -54,6 +55,11 @@ impl Ledger {
             }
             WriteOutcome::Refused { stored } => {
                 source.calls.succeeded();
+                if let Some(Found::Heartbeat(stored)) = &stored
+                    && stored.writer != self.plan.writer
+                {
+                    key.found = Some(stored.clone());
+                }
                 if slot == 0 {
                     let next = source.reign.refused(self.plan.writer, beat, stored.as_ref(), at);
                     let answer_lost = next.is_ours();
@@ -70,7 +76,9 @@ impl Ledger {
                         Found::NewerFormat { .. } => false,
                     });
                 }
-                self.sources[region.index()].keys[usize::from(slot)].outstanding.not_committed(beat);
+                let key = &mut self.sources[region.index()].keys[usize::from(slot)];
+                key.outstanding.not_committed(beat);
+                key.diary.not_committed(beat);
                 HeartbeatResult::Refused
             }
             WriteOutcome::Failed { failure, maybe_committed } => {
@@ -81,6 +89,7 @@ impl Ledger {
                     HeartbeatResult::Unanswered
                 } else {
                     key.outstanding.not_committed(beat);
+                    key.diary.not_committed(beat);
                     HeartbeatResult::Failed
                 }
             }
@@ -95,11 +104,15 @@ impl Ledger {
         let key = &mut source.keys[usize::from(slot)];
         key.acked_at = key.acked_at.max(Some(at.mono));
         key.stored = Some(beat);
+        key.diary.acknowledged(beat, at.mono, replaced);
         let resolved = key.outstanding.acknowledged(beat, at.mono, replaced);
         if slot == 0 && source.reign != (Reign::Ours { run: beat.run }) {
             source.reign = Reign::Ours { run: beat.run };
             source.run = beat.run;
             source.due = due;
+            for key in &mut source.keys {
+                key.abroad.void_from(beat.run);
+            }
             for target in 0..count {
                 for track in &mut self.pairs[region.index() * count + target].tracks {
                     if track.void_from(beat.run) {
@@ -110,10 +123,8 @@ impl Ledger {
         }
         self.sample(region, slot, resolved);
         let key = &self.sources[region.index()].keys[usize::from(slot)];
-        for target in 0..count {
-            if target != region.index() {
-                self.pairs[region.index() * count + target].tracks[usize::from(slot)].owe(&key.outstanding);
-            }
+        for target in self.plan.region_ids().filter(|target| self.plan.covers(region, *target)) {
+            self.pairs[region.index() * count + target.index()].tracks[usize::from(slot)].owe(&key.outstanding);
         }
     }
 
@@ -135,29 +146,36 @@ impl Ledger {
         target.calls.failed(failure.reason, at, gap, self.random.random());
     }
 
-    fn read(&mut self, region: RegionId, slot: Slot, read: &SlotRead, sent: Mono, at: Now) {
+    fn read(&mut self, region: RegionId, slot: Slot, consistency: Consistency, read: &SlotRead, sent: Mono, at: Now) {
         let counters = &mut self.regions[region.index()];
         counters.reads_answered += 1;
         counters.ignored[Ignored::UnknownSource as usize] += u64::from(read.unknown_sources);
         let target = &mut self.targets[region.index()];
         target.calls.succeeded();
         target.answered_at = target.answered_at.max(Some(at.mono));
-        for source in self.plan.clone().region_ids() {
+        let plan = self.plan.clone();
+        let sent = at.after(sent - at.mono);
+        for source in plan.region_ids() {
             let found = read.found.iter().find(|(of, _)| *of == source).map(|(_, found)| found);
             if source == region {
-                self.read_own_key(region, slot, found, at);
-            } else {
+                self.read_own_key(region, slot, consistency, found, sent, at);
+            } else if plan.covers(source, region) {
                 self.read_pair(source, region, slot, found, sent, at);
             }
         }
     }
 
-    /// A look at the key where it is written: evidence of commits, and of who reigns.
-    fn read_own_key(&mut self, region: RegionId, slot: Slot, found: Option<&Found>, at: Now) {
-        let count = self.targets.len();
+    /// A look at the key where it is written: evidence of commits, of who reigns, and of the writer's clock.
+    fn read_own_key(
+        &mut self,
+        region: RegionId,
+        slot: Slot,
+        consistency: Consistency,
+        found: Option<&Found>,
+        sent: Now,
+        at: Now,
+    ) {
         let due = self.first_tick(region, at.mono);
-        let source = &mut self.sources[region.index()];
-        let key = &mut source.keys[usize::from(slot)];
         let (heartbeat, ignored) = match found {
             Some(Found::Heartbeat(heartbeat)) if reign::is_plausible(heartbeat, at) => (Some(heartbeat), None),
             Some(Found::Heartbeat(_)) => (None, Some(Ignored::Future)),
@@ -168,20 +186,17 @@ impl Ledger {
         if let Some(ignored) = ignored {
             self.regions[region.index()].ignored[ignored as usize] += 1;
         }
-        let resolved = heartbeat.map_or(Vec::new(), |heartbeat| key.outstanding.seen(heartbeat.beat));
-        if let Some(heartbeat) = heartbeat.filter(|heartbeat| heartbeat.writer != self.plan.writer)
-            && key.inherited.is_none()
-            && key.outstanding.is_empty()
-        {
-            key.inherited = Some(heartbeat.clone());
-            // One from the future says that the clock was set back since: then its ages are not known.
-            if heartbeat.host == self.plan.host && heartbeat.written_at <= at.wall {
-                let written = at.mono - (at.wall - heartbeat.written_at);
-                let deadline = self.plan.deadline();
-                key.outstanding.presume(heartbeat.beat, written, heartbeat.written_at, heartbeat.interval, deadline);
-            }
+        let is_strong = consistency == Consistency::Strong;
+        let source = &mut self.sources[region.index()];
+        let key = &mut source.keys[usize::from(slot)];
+        key.looked_at = key.looked_at.max(Some(at.mono));
+        let mut resolved = Vec::new();
+        if let Some(heartbeat) = heartbeat {
+            resolved = key.outstanding.seen(heartbeat.beat);
+            key.diary.seen(heartbeat.beat, at.mono);
         }
-        if slot == 0 && !source.reign.is_ours() && key.in_flight.is_none() {
+        let decides = slot == 0 && self.plan.writes(region) && is_strong;
+        if decides && !source.reign.is_ours() && key.in_flight.is_none() {
             let patience = self.plan.interval.mul_f64(3.0 + 2.0 * self.plan.patience);
             source.reign = source.reign.observed(self.plan.writer, source.run, found, at, patience);
             if source.reign.is_ours() {
@@ -189,33 +204,10 @@ impl Ledger {
             }
         }
         self.sample(region, slot, resolved);
-        for target in (0..count).filter(|target| *target != region.index()) {
-            self.settle_inheritance(region, target, slot, at);
-        }
+        self.hear_at_source(region, slot, heartbeat, is_strong, sent, at);
     }
 
-    fn settle_inheritance(&mut self, source: RegionId, target: usize, slot: Slot, at: Now) {
-        let key = &self.sources[source.index()].keys[usize::from(slot)];
-        if let Some(inherited) = &key.inherited {
-            let timed = inherited.host == self.plan.host;
-            self.pairs[source.index() * self.targets.len() + target].tracks[usize::from(slot)].settle_inheritance(
-                inherited,
-                timed,
-                at.mono,
-                &key.outstanding,
-            );
-        }
-    }
-
-    fn read_pair(
-        &mut self,
-        source: RegionId,
-        target: RegionId,
-        slot: Slot,
-        found: Option<&Found>,
-        sent: Mono,
-        at: Now,
-    ) {
+    fn read_pair(&mut self, source: RegionId, target: RegionId, slot: Slot, found: Option<&Found>, sent: Now, at: Now) {
         let count = self.targets.len();
         let ignored = found.and_then(|found| self.ignored(source, slot, found, at));
         let track = &mut self.pairs[source.index() * count + target.index()].tracks[usize::from(slot)];
@@ -229,11 +221,22 @@ impl Ledger {
             _ => None,
         };
         let ours = heartbeat.is_some_and(|heartbeat| heartbeat.writer == self.plan.writer);
-        let own_clock = heartbeat.is_some_and(|heartbeat| heartbeat.host == self.plan.host);
+        let moved = track.found(heartbeat, ours, sent, at, self.clocks.epoch());
         let key = &mut self.sources[source.index()].keys[usize::from(slot)];
-        let resolved = track.found(target, heartbeat, (own_clock, ours), sent, at, &mut key.outstanding);
-        self.settle_inheritance(source, target.index(), slot, at);
+        let mut resolved = heartbeat.map_or(Vec::new(), |heartbeat| key.outstanding.seen(heartbeat.beat));
+        if let Some(moved) = moved {
+            resolved.extend(key.outstanding.advance(Advance {
+                target,
+                after: moved.after,
+                upto: moved.upto,
+                miss_sent: moved.miss_sent.map(|(sent, _)| sent),
+                hit_received: at.mono,
+                seen_at: at.wall,
+            }));
+        }
+        track.owe(&key.outstanding);
         self.sample(source, slot, resolved);
+        self.hear_at_target(source, target, slot, heartbeat.filter(|_| !ours), moved, at);
     }
 
     /// Whether what was found under a source's key must be left out of account, and why.
@@ -276,14 +279,14 @@ impl Ledger {
                 written_at: one.written_at,
                 seen_at: one.seen_at,
                 bracket,
-                origin: one.origin,
+                origin: Origin::Measured,
             };
             pair.tracks[usize::from(slot)].sampled(one.beat, bracket.upper);
             pair.stats.add(sample, one.sighting.hit_received, self.plan.interval);
         }
-        let oldest = (0..count)
-            .filter(|target| *target != source.index())
-            .map(|target| self.pairs[source.index() * count + target].tracks[usize::from(slot)].watermark())
+        let measured = self.plan.region_ids().filter(|target| self.plan.covers(source, *target));
+        let oldest = measured
+            .map(|target| self.pairs[source.index() * count + target.index()].tracks[usize::from(slot)].watermark())
             .map(|watermark| watermark.map(|watermark| watermark.beat))
             .min()
             .flatten();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::core::heartbeat::{Field, Found, Heartbeat, Value, attribute};
@@ -12,7 +13,7 @@ use crate::core::model::Slot;
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The attributes that reads ask for, so that whatever else lies under a key is not even transferred.
-pub const ATTRIBUTES: [&str; 10] = [
+pub const ATTRIBUTES: [&str; 13] = [
     attribute::VERSION,
     attribute::SOURCE,
     attribute::SLOT,
@@ -23,6 +24,9 @@ pub const ATTRIBUTES: [&str; 10] = [
     attribute::WRITTEN_AT,
     attribute::INTERVAL,
     attribute::RESIGNED,
+    attribute::CLOCK,
+    attribute::RECENT,
+    attribute::ECHO,
 ];
 
 /// Names of the key attributes.
@@ -57,6 +61,7 @@ pub fn encode(heartbeat: &Heartbeat, keys: &KeyNames) -> Item {
             Value::Number(number) => AttributeValue::N(number),
             Value::Text(text) => AttributeValue::S(text),
             Value::Bool(truth) => AttributeValue::Bool(truth),
+            Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
         };
         (name.to_owned(), value)
     }));
@@ -70,6 +75,7 @@ pub fn decode(item: &Item, source: &Arc<str>, slot: Slot) -> Found {
             AttributeValue::N(number) => Field::Number(number),
             AttributeValue::S(text) => Field::Text(text),
             AttributeValue::Bool(truth) => Field::Bool(*truth),
+            AttributeValue::B(bytes) => Field::Bytes(bytes.as_ref()),
             _ => Field::Other,
         })
     })

@@ -36,7 +36,6 @@ pub struct DynamoDbStore {
     keys: KeyNames,
     regions: Vec<Arc<str>>,
     clients: Vec<Client>,
-    consistency: Consistency,
 }
 
 impl fmt::Debug for DynamoDbStore {
@@ -57,7 +56,6 @@ impl DynamoDbStore {
             keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
             regions: connect::names(&settings.regions),
             clients: connect::clients(&settings.regions, deadline).await,
-            consistency: settings.read,
         }
     }
 
@@ -133,7 +131,7 @@ impl DynamoDbStore {
         }
     }
 
-    async fn query(&self, target: RegionId, slot: Slot) -> (Result<SlotRead, Failure>, f64) {
+    async fn query(&self, target: RegionId, slot: Slot, consistency: Consistency) -> (Result<SlotRead, Failure>, f64) {
         let mut read = SlotRead::default();
         let mut spent = 0.0;
         let mut from: Option<Item> = None;
@@ -142,7 +140,7 @@ impl DynamoDbStore {
                 .client(target)
                 .query()
                 .table_name(&self.table)
-                .consistent_read(self.consistency == Consistency::Strong)
+                .consistent_read(consistency == Consistency::Strong)
                 .key_condition_expression("#pk = :partition")
                 .expression_attribute_names("#pk", &self.keys.partition)
                 .expression_attribute_names("#sk", &self.keys.sort)
@@ -201,8 +199,8 @@ impl Store for DynamoDbStore {
         }
     }
 
-    async fn read(&self, target: RegionId, slot: Slot) -> Answer<Result<SlotRead, Failure>> {
-        let (outcome, capacity_units) = self.query(target, slot).await;
+    async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
+        let (outcome, capacity_units) = self.query(target, slot, consistency).await;
         Answer { outcome, capacity_units }
     }
 }

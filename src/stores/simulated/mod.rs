@@ -20,19 +20,13 @@ pub struct SimulatedStore {
     clock: Clock,
     started: Mono,
     regions: Vec<String>,
-    consistency: Consistency,
     settings: SimulatedSettings,
     lag: Lag,
 }
 
 impl SimulatedStore {
     /// A store over these regions, whose schedule of events begins now.
-    pub fn new(
-        settings: SimulatedSettings,
-        regions: Vec<String>,
-        consistency: Consistency,
-        clock: Clock,
-    ) -> SimulatedStore {
+    pub fn new(settings: SimulatedSettings, regions: Vec<String>, clock: Clock) -> SimulatedStore {
         let (median, sigma) = match settings.lag {
             SimulatedLag::Fixed(lag) => (lag, 0.0),
             SimulatedLag::LogNormal { median, sigma } => (median, sigma),
@@ -46,7 +40,7 @@ impl SimulatedStore {
         };
         let mut world = World::new(regions.len(), settings.seed, lag);
         world.knobs.eventual_delay = Span::from_millis(100);
-        SimulatedStore { world: Mutex::new(world), started: clock.mono(), clock, regions, consistency, settings, lag }
+        SimulatedStore { world: Mutex::new(world), started: clock.mono(), clock, regions, settings, lag }
     }
 
     /// The world behind it, for tests that turn its knobs.
@@ -126,7 +120,7 @@ impl Store for SimulatedStore {
         Answer { outcome, capacity_units: 1.0 }
     }
 
-    async fn read(&self, target: RegionId, slot: Slot) -> Answer<Result<SlotRead, Failure>> {
+    async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
         if let Err(failure) = self.reach(target).await {
             return Answer::free(Err(failure));
         }
@@ -134,7 +128,7 @@ impl Store for SimulatedStore {
             let now = self.clock.mono();
             let mut world = self.world();
             self.apply_events(&mut world, now);
-            world.read(target, slot, self.consistency, now)
+            world.read(target, slot, consistency, now)
         };
         self.half_way().await;
         Answer { outcome: Ok(found), capacity_units: 0.5 }

@@ -74,7 +74,7 @@ pub struct LoggedRead {
 #[derive(Clone, Debug)]
 enum Happening {
     WriteArrives { write: Write, sent: Mono, answer: Option<Span> },
-    ReadArrives { target: RegionId, slot: Slot, sent: Mono, answer: Span },
+    ReadArrives { target: RegionId, slot: Slot, consistency: Consistency, sent: Mono, answer: Span },
     Answer(Box<Event>),
 }
 
@@ -89,7 +89,6 @@ pub struct Sim {
     pub reads: Vec<LoggedRead>,
     /// Regions that answer nothing.
     pub down: Vec<RegionId>,
-    pub consistency: Consistency,
     queue: BinaryHeap<Reverse<(Mono, u64)>>,
     happenings: HashMap<u64, Happening>,
     order: u64,
@@ -109,6 +108,9 @@ pub fn plan(regions: usize) -> Plan {
         read_schedule: ReadSchedule::Adaptive,
         consistency: Consistency::Strong,
         placement: Placement::Inline,
+        local: None,
+        remote_reads: false,
+        observer: false,
         warn_lag: Span::from_millis(5_000),
         writer: WriterId(0xA),
         host: "this-host".into(),
@@ -127,7 +129,6 @@ impl Sim {
         let now = Now { mono: Mono::from_nanos(0), wall: Wall::from_micros(1_800_000_000_000_000) };
         let mut world = World::new(plan.regions.len(), seed, lag);
         world.log_truth();
-        let consistency = plan.consistency;
         Sim {
             ledger: Ledger::new(Arc::new(plan), now),
             world,
@@ -137,7 +138,6 @@ impl Sim {
             writes: Vec::new(),
             reads: Vec::new(),
             down: Vec::new(),
-            consistency,
             queue: BinaryHeap::new(),
             happenings: HashMap::new(),
             order: 0,
@@ -194,7 +194,9 @@ impl Sim {
     }
 
     fn advance(&mut self, to: Mono) {
-        self.now = self.now.after(to - self.now.mono);
+        // In one step from where both clocks started: many small ones would drift apart by rounding.
+        let micros = to.as_nanos() / 1_000 - self.now.mono.as_nanos() / 1_000;
+        self.now = Now { mono: to, wall: self.now.wall + Span::from_micros(micros) };
     }
 
     fn put(&mut self, at: Mono, happening: Happening) {
@@ -238,14 +240,14 @@ impl Sim {
                     self.put(sent + request, Happening::WriteArrives { write, sent, answer: Some(answer) });
                 }
             }
-            Action::Read { target, slot } => {
+            Action::Read { target, slot, consistency } => {
                 let fails = self.random.random::<f64>() < self.network.failed_reads || self.down.contains(&target);
                 if request + answer >= deadline || fails {
                     let failure = Failure { reason: Reason::Timeout, message: String::new() };
-                    let kind = EventKind::Read { target, slot, outcome: Err(failure) };
+                    let kind = EventKind::Read { target, slot, consistency, outcome: Err(failure) };
                     self.answer(sent, sent + deadline, kind);
                 } else {
-                    self.put(sent + request, Happening::ReadArrives { target, slot, sent, answer });
+                    self.put(sent + request, Happening::ReadArrives { target, slot, consistency, sent, answer });
                 }
             }
         }
@@ -266,9 +268,9 @@ impl Sim {
                     self.answer(sent, now + answer, EventKind::Wrote { source, slot, beat, outcome });
                 }
             }
-            Happening::ReadArrives { target, slot, sent, answer } => {
-                let found = self.world.read(target, slot, self.consistency, now);
-                self.answer(sent, now + answer, EventKind::Read { target, slot, outcome: Ok(found) });
+            Happening::ReadArrives { target, slot, consistency, sent, answer } => {
+                let found = self.world.read(target, slot, consistency, now);
+                self.answer(sent, now + answer, EventKind::Read { target, slot, consistency, outcome: Ok(found) });
             }
             Happening::Answer(event) => {
                 self.log(&event);
