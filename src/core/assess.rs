@@ -4,7 +4,7 @@
 //! fail) and of replication (stalled) are told apart, as the people who are paged for them are different ones.
 
 use super::model::{Plan, Reason};
-use super::snapshot::{Measured, PairSnapshot, Seat, SlotFacts};
+use super::snapshot::{PairSnapshot, Seat, SlotFacts};
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
 
@@ -94,10 +94,10 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     let staleness = written.map(|written| now.mono - written);
     let overdue = watermark
         .zip(staleness)
-        .filter(|_| pair.clock == Measured::TwoClocks)
+        .filter(|_| pair.seat != Seat::Ours)
         .map(|((watermark, _), staleness)| (staleness - watermark.interval).max(Span::ZERO));
     let (state, mut reason) = state(plan, pair, (current_lag, overdue), stalled_after, now.mono);
-    if watermark.is_some() && written.is_none() && pair.clock == Measured::OneClock {
+    if watermark.is_some() && written.is_none() && pair.seat == Seat::Ours {
         let separator = if reason.is_empty() { "" } else { "; " };
         reason.push_str(separator);
         reason.push_str("this host's clock was set back: staleness is not known until the next heartbeat arrives");
@@ -161,9 +161,9 @@ fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
     }
     let anything_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
     // Nothing was there to be seen: the last sample says nothing about now.
-    let nothing_comes = match pair.clock {
-        Measured::OneClock => is_write_silent(pair, plan, now),
-        Measured::TwoClocks => is_silent(latest_arrival(pair), plan, now),
+    let nothing_comes = match pair.seat {
+        Seat::Ours => is_write_silent(pair, plan, now),
+        _ => is_silent(latest_arrival(pair), plan, now),
     };
     if nothing_comes && !anything_unseen {
         return None;
@@ -197,10 +197,10 @@ fn state(
         }
         return (State::ReadFailing, format!("{target} cannot be read{}", because(pair.reads.failing)));
     }
-    let silence = match pair.clock {
-        Measured::OneClock => is_write_silent(pair, plan, now)
+    let silence = match pair.seat {
+        Seat::Ours => is_write_silent(pair, plan, now)
             .then(|| (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(pair.writes.failing)))),
-        Measured::TwoClocks => two_clock_silence(plan, pair, starting, now),
+        _ => two_clock_silence(plan, pair, starting, now),
     };
     if let Some(silence) = silence {
         return silence;

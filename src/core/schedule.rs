@@ -25,6 +25,9 @@ const PRIOR_SAMPLES: f32 = 0.4;
 /// Unseen heartbeats of one source that are looked at: the others are deep in the tail.
 pub const BIRTHS_MAX: usize = 8;
 
+/// A source's hazard, and when its unseen heartbeats were written or are due.
+pub type Expected<'a> = (&'a Hazard, [Option<Mono>; BIRTHS_MAX]);
+
 fn bin_of(age: Span) -> usize {
     let exponent = (age.as_secs_f64() / BIN_FIRST).ln() / BIN_GROWTH.ln();
     (exponent.max(0.0) as usize).min(BINS - 1)
@@ -151,7 +154,7 @@ impl Schedule {
     /// When the next poll is due, the last one having left at `last`.
     ///
     /// `unseen` yields, per source with unseen heartbeats, its hazard and when the (newest few of) their writes left.
-    pub fn next(&self, last: Mono, unseen: &[(&Hazard, [Option<Mono>; BIRTHS_MAX])]) -> Mono {
+    pub fn next(&self, last: Mono, unseen: &[Expected<'_>]) -> Mono {
         if self.kind == ReadSchedule::Fixed {
             return last + self.fixed_gap();
         }

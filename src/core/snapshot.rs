@@ -54,7 +54,7 @@ pub enum Seat {
 /// On how many clocks a pair is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measured {
-    /// This process writes the source and reads the target.
+    /// This process writes the source, or is about to, and reads the target.
     OneClock,
     /// Another process writes the source.
     TwoClocks,

@@ -98,13 +98,26 @@ async fn run<S: Store>(
             publish.send_replace(Arc::new(ledger.snapshot(now)));
         }
     }
+    // Heartbeats that are under way are waited for a moment: what became of them is told by the last ones.
+    let settled = async {
+        while ledger.is_writing()
+            && let Some(answer) = shell.calls.join_next().await
+        {
+            if shell.take(answer, &mut ledger, &mut log).is_break() {
+                break;
+            }
+        }
+    };
+    if timeout(grace / 4, settled).await.is_err() {
+        tracing::debug!("stepping down with a heartbeat under way");
+    }
     shell.calls.abort_all();
     shell.calls.detach_all();
     for action in ledger.resign(shell.clock.now()) {
         shell.call(action);
     }
     let resigned = async { while shell.calls.join_next().await.is_some() {} };
-    if timeout(grace, resigned).await.is_err() {
+    if timeout(grace * 3 / 4, resigned).await.is_err() {
         tracing::warn!(
             "stopped before every region took note that its writer resigned; the next start waits 3 intervals"
         );

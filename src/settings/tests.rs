@@ -261,18 +261,35 @@ fn azure_regions_may_be_spelt_as_the_portal_does() {
 }
 
 #[test]
-fn what_comes_with_a_later_release_is_right_but_does_not_run() {
+fn a_local_region_or_an_observer_needs_no_more_than_that() {
     let gauge = load(&STORE.replace("central = true", "aws_region = \"us-east-1\""), &[]).unwrap();
-    assert_eq!(gauge.runnable(), Err(NotRunnable::LocalRegion));
-    assert_eq!(gauge.notices(), [NotRunnable::LocalRegion.to_string()]);
+    assert_eq!((gauge.runnable(), gauge.notices()), (Ok(()), vec![]));
+    assert_eq!(gauge.stores[0].read, Consistency::Strong);
     let observer = STORE.replace("[cell]", "role = \"observer\"\n[cell]");
     let observer = load(&observer.replace("central = true", "aws_region = \"us-east-1\""), &[]).unwrap();
-    assert_eq!(observer.runnable(), Err(NotRunnable::Observer));
-    assert_eq!(observer.stores[0].reads_per_interval, 1);
+    assert_eq!(observer.runnable(), Ok(()));
+    assert_eq!((observer.stores[0].reads_per_interval, observer.stores[0].read), (1, Consistency::Eventual));
     assert!(
         complaints(&STORE.replace("[cell]", "role = \"observer\"\n[cell]"))[0].contains("reads its local replica only")
     );
+}
 
+#[test]
+fn remote_reads_are_for_gauges_with_a_region_of_their_own() {
+    let remote = STORE
+        .replace("central = true", "aws_region = \"us-east-1\"")
+        .replace("regions =", "remote_reads = true\nregions =");
+    let gauge = load(&remote, &[]).unwrap();
+    assert!(gauge.stores[0].remote_reads);
+    assert_eq!(gauge.pair_count(), 2 * (gauge.stores[0].regions.len() - 1));
+    let observer = complaints(&remote.replace("[cell]", "role = \"observer\"\n[cell]"));
+    assert!(observer[0].contains("remote_reads") && observer[0].contains("local replica only"), "{observer:?}");
+    let central = complaints(&STORE.replace("regions =", "remote_reads = true\nregions ="));
+    assert!(central[0].contains("remote_reads") && central[0].contains("central prober"), "{central:?}");
+}
+
+#[test]
+fn what_comes_with_a_later_release_is_refused_and_says_so() {
     for kind in ["cosmos", "redis"] {
         let found = complaints(&STORE.replace("simulated", kind));
         assert!(found.len() == 1 && found[0].contains("comes in a later release"), "{found:?}");

@@ -215,7 +215,7 @@ fn staleness_is_the_age_of_the_watermark_and_unknown_where_the_clocks_are() {
         slot.newest_upper = Some(ms(6_000));
     }));
     assert!(both.reason.contains("; this host's clock was set back"), "{}", both.reason);
-    elsewhere.clock = Measured::TwoClocks;
+    elsewhere.seat = Seat::Held;
     let unbounded = now(&elsewhere);
     assert_eq!((unbounded.state, unbounded.staleness, unbounded.overdue), (State::Ok, None, None));
     assert_eq!(unbounded.reason, "");
@@ -255,7 +255,6 @@ fn a_start_is_given_three_intervals_before_silence_is_a_finding() {
         PairSnapshot {
             watching_since: NOW.mono - since,
             seat: Seat::Unread,
-            clock: Measured::TwoClocks,
             writes: never,
             reads: never,
             source_reads: never,

@@ -1,11 +1,14 @@
 //! The core's promises, held against a simulated store that knows the truth. All of it runs in virtual time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../support/fleet/mod.rs"]
+mod fleet;
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
 mod assess;
 mod brackets;
+mod fleets;
 mod outstanding;
 mod properties;
 mod restarts;

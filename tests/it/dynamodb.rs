@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tidegauge::core::heartbeat::{Found, Heartbeat};
-use tidegauge::core::model::{Beat, Expect, RegionId, SlotRead, Write, WriteOutcome, WriterId};
+use tidegauge::core::model::{Beat, Consistency, Expect, RegionId, SlotRead, Write, WriteOutcome, WriterId};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::settings::{Settings, StoreKind, StoreSettings};
 use tidegauge::stores::dynamodb::DynamoDbStore;
@@ -96,7 +96,7 @@ impl Bench {
 
     /// What a strong read of slot 0 finds in the region where the tests write.
     async fn read(&self) -> SlotRead {
-        self.store.read(SOURCE_ID, 0).await.outcome.unwrap()
+        self.store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap()
     }
 
     /// What it finds under the source's own key.
@@ -162,13 +162,16 @@ fn heartbeat(writer: WriterId, run: u64, seq: u64) -> Heartbeat {
         written_at: WRITTEN_AT,
         interval: Span::from_millis(1_000),
         resigned: false,
+        clock: None,
+        recent: Arc::default(),
+        echo: Arc::default(),
     }
 }
 
 /// A whole heartbeat of the rival's as it lies in the table, to be spoiled.
 fn item() -> Json {
     json!({
-        "tg_v": { "N": "0" },
+        "tg_v": { "N": "1" },
         "tg_source": { "S": SOURCE },
         "tg_slot": { "N": "0" },
         "tg_writer": { "S": RIVAL.to_string() },

@@ -5,7 +5,7 @@ use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::count::HeartbeatResult;
 use crate::core::echo::{self, Echo};
 use crate::core::model::{Action, Consistency, Expect, RegionId, Slot, Write};
-use crate::core::schedule::{BIRTHS_MAX, Hazard};
+use crate::core::schedule::{BIRTHS_MAX, Expected};
 
 impl Ledger {
     /// When [`Ledger::actions`] should be asked next, if nothing happens before.
@@ -72,6 +72,12 @@ impl Ledger {
         }
     }
 
+    /// Whether a heartbeat's answer is still to come: better to have it before stepping down, as nobody else can tell
+    /// then what became of it.
+    pub fn is_writing(&self) -> bool {
+        self.sources.iter().flat_map(|source| &source.keys).any(|key| key.in_flight.is_some())
+    }
+
     /// The last heartbeats of a process that steps down: whoever stands by may then take over at once.
     pub fn resign(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -80,11 +86,10 @@ impl Ledger {
             if let Reign::Ours { run } = source.reign {
                 let beat = Beat { run, seq: source.seq };
                 source.seq += 1;
+                // Even beside a write that is in flight: of the two only the later one can stay, whichever comes first.
                 for slot in 0..self.plan.slots {
-                    if self.sources[region.index()].keys[usize::from(slot)].in_flight.is_none() {
-                        let expect = if slot == 0 { Expect::Steady } else { Expect::Follow };
-                        actions.push(self.write(region, slot, beat, expect, true, now));
-                    }
+                    let expect = if slot == 0 { Expect::Steady } else { Expect::Follow };
+                    actions.push(self.write(region, slot, beat, expect, true, now));
                 }
             }
         }
@@ -230,7 +235,7 @@ impl Ledger {
 
     /// What a target has not seen yet, by source: when its heartbeats were written, or are due. `None` where there is
     /// a source of which that is not known.
-    fn unseen(&self, index: usize) -> Option<Vec<(&Hazard, [Option<Mono>; BIRTHS_MAX])>> {
+    fn unseen(&self, index: usize) -> Option<Vec<Expected<'_>>> {
         let target = RegionId(index as u16);
         let mut unseen = Vec::new();
         for region in self.plan.region_ids().filter(|region| self.plan.covers(*region, target)) {

@@ -67,7 +67,10 @@ impl Ledger {
             },
             reads: reads(at_target),
             source_reads: reads(at_source),
-            clock: if from.reign.is_ours() { Measured::OneClock } else { Measured::TwoClocks },
+            clock: match seat {
+                Seat::Unread | Seat::Taking | Seat::Ours if self.plan.writes(source) => Measured::OneClock,
+                _ => Measured::TwoClocks,
+            },
             offset: if from.reign.is_ours() { Offset::NONE } else { clocks.offset(source.index(), now.mono) },
             slots: facts,
             newest: pair.stats.newest(),

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use tidegauge::core::model::Reason;
+use tidegauge::core::model::{Consistency, Reason};
 
 use super::*;
 
@@ -51,7 +51,7 @@ fn credentials_that_take_longer_than_a_call_arrive_all_the_same_by_one_lookup() 
         let store = store(&lab, Duration::from_millis(500), |_| {}).await;
         let began = Instant::now();
         let mut refused = 0;
-        while let Err(failure) = store.read(SOURCE_ID, 0).await.outcome {
+        while let Err(failure) = store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome {
             assert_eq!(failure.reason, Reason::Credentials, "{failure:?}");
             refused += 1;
             assert!(began.elapsed() < Duration::from_secs(15), "they never arrive: {failure:?}");
@@ -80,7 +80,7 @@ fn an_endpoint_in_the_environment_is_not_taken_for_every_region() {
         let StoreKind::Dynamodb(dynamodb) = &settings.stores[0].kind else { panic!("not DynamoDB") };
         let store = DynamoDbStore::from_settings(&settings.stores[0], dynamodb, Duration::from_millis(500)).await;
         // Regions that do not exist: no request leaves for anybody.
-        store.read(SOURCE_ID, 0).await.outcome.unwrap_err();
+        store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap_err();
         let came = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
         assert!(came.is_err(), "somebody was asked at the environment's address");
     });

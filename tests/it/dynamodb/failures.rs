@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tidegauge::core::model::{Failure, Reason};
+use tidegauge::core::model::{Consistency, Failure, Reason};
 
 use super::*;
 use crate::lab::{Down, Mode};
@@ -21,7 +21,7 @@ async fn failed_write(store: &DynamoDbStore, expect: Expect) -> (Failure, bool) 
 async fn expect(store: &DynamoDbStore, reason: Reason, maybe_committed: bool) {
     let (failure, maybe) = failed_write(store, TAKE).await;
     assert_eq!((failure.reason, maybe), (reason, maybe_committed), "write: {failure:?}");
-    let failure = store.read(SOURCE_ID, 0).await.outcome.unwrap_err();
+    let failure = store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap_err();
     assert_eq!(failure.reason, reason, "read: {failure:?}");
     assert!(!failure.message.is_empty() && failure.message.chars().count() <= 300, "{failure:?}");
     // Only the read that precedes it fails: nothing was written.
@@ -83,7 +83,7 @@ fn whatever_breaks_after_the_request_has_left_leaves_the_write_in_doubt() {
             let (failure, maybe_committed) = failed_write(&store, TAKE).await;
             let answer = String::from_utf8_lossy(answer);
             assert_eq!((failure.reason, maybe_committed), (reason, true), "{answer:?}: {failure:?}");
-            let failure = store.read(SOURCE_ID, 0).await.outcome.unwrap_err();
+            let failure = store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap_err();
             assert_eq!(failure.reason, reason, "{answer:?}: {failure:?}");
         }
     });
@@ -183,7 +183,7 @@ fn a_profile_that_does_not_exist_is_a_matter_of_credentials() {
         expect(&store, Reason::Credentials, false).await;
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
         // The other region has the environment's.
-        assert_eq!(store.read(RegionId(1), 0).await.outcome, Ok(SlotRead::default()));
+        assert_eq!(store.read(RegionId(1), 0, Consistency::Strong).await.outcome, Ok(SlotRead::default()));
     });
 }
 
@@ -193,7 +193,11 @@ fn a_region_in_trouble_is_no_trouble_for_another() {
         let bench = Bench::start().await;
         for mode in [Mode::Down(Down::Refuse), Mode::Down(Down::Hang), Mode::Denied, Mode::InternalError] {
             bench.lab.set_mode(SOURCE, mode).await;
-            assert_eq!(bench.store.read(RegionId(1), 0).await.outcome, Ok(SlotRead::default()), "{mode:?}");
+            assert_eq!(
+                bench.store.read(RegionId(1), 0, Consistency::Strong).await.outcome,
+                Ok(SlotRead::default()),
+                "{mode:?}"
+            );
         }
     });
 }

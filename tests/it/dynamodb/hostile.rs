@@ -117,7 +117,7 @@ fn a_partition_without_end_is_given_up() {
             bench.put(&format!("flood-{index:02}"), json!({ "padding": { "S": "x".repeat(380_000) } })).await;
         }
         let before = bench.lab.request_count(SOURCE, "Query");
-        let failure = bench.store.read(SOURCE_ID, 0).await.outcome.unwrap_err();
+        let failure = bench.store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap_err();
         assert_eq!(failure.reason, Reason::Other);
         assert!(failure.message.contains("tidegauge-0"), "{failure:?}");
         assert_eq!(bench.lab.request_count(SOURCE, "Query") - before, 16);
@@ -132,9 +132,9 @@ fn the_first_answer_comes_at_once() {
         let started = Instant::now();
         let store = store(&bench.lab, DEADLINE, |_| {}).await;
         let built = started.elapsed();
-        store.read(SOURCE_ID, 0).await.outcome.unwrap();
+        store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap();
         let answered = started.elapsed();
-        store.read(SOURCE_ID, 0).await.outcome.unwrap();
+        store.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap();
         let again = started.elapsed() - answered;
         println!("figure: built in {built:?}, first answer after {answered:?}, the next took {again:?}");
         assert!(answered < Duration::from_secs(1), "{answered:?}");

@@ -23,13 +23,13 @@ async fn sent(edit: impl FnOnce(&mut StoreSettings), call: impl AsyncFnOnce(&Dyn
 }
 
 #[test]
-fn reads_are_as_consistent_as_the_settings_say() {
+fn reads_are_as_consistent_as_they_are_asked_to_be() {
     with_credentials(async || {
         for (read, consistent) in [(Consistency::Strong, true), (Consistency::Eventual, false)] {
             let (head, query) = sent(
-                |settings| settings.read = read,
+                |_| {},
                 async |store| {
-                    assert_eq!(store.read(SOURCE_ID, 7).await, Answer::free(Ok(SlotRead::default())));
+                    assert_eq!(store.read(SOURCE_ID, 7, read).await, Answer::free(Ok(SlotRead::default())));
                 },
             )
             .await;

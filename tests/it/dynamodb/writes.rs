@@ -20,11 +20,11 @@ fn an_absent_key_is_taken_and_then_kept() {
             let kept = bench.write(Expect::Steady, heartbeat(ME, RUN, seq)).await;
             assert_eq!(kept, ACKNOWLEDGED);
         }
-        let read = bench.store.read(SOURCE_ID, 0).await;
+        let read = bench.store.read(SOURCE_ID, 0, Consistency::Strong).await;
         assert!(read.capacity_units > 0.0, "{read:?}");
         let expected = vec![(SOURCE_ID, Found::Heartbeat(heartbeat(ME, RUN, 3)))];
         assert_eq!(read.outcome, Ok(SlotRead { found: expected, unknown_sources: 0 }));
-        let elsewhere = bench.store.read(SOURCE_ID, 1).await.outcome;
+        let elsewhere = bench.store.read(SOURCE_ID, 1, Consistency::Strong).await.outcome;
         assert_eq!(elsewhere, Ok(SlotRead::default()), "another slot is another partition");
     });
 }
@@ -49,7 +49,7 @@ fn a_heartbeat_reads_in_every_region_as_it_was_written() {
         bench.write(TAKE, heartbeat(ME, RUN, 0)).await;
         let expected = vec![(SOURCE_ID, Found::Heartbeat(heartbeat(ME, RUN, 0)))];
         for _ in 0..500 {
-            if bench.store.read(RegionId(1), 0).await.outcome.unwrap().found == expected {
+            if bench.store.read(RegionId(1), 0, Consistency::Strong).await.outcome.unwrap().found == expected {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
