@@ -153,7 +153,7 @@ impl Ledger {
         let echo = if slot == 0 { self.echo(region, now.mono) } else { Arc::default() };
         let plan = self.plan.clone();
         let key = &mut self.sources[region.index()].keys[usize::from(slot)];
-        let want_replaced = key.diary.is_unsure();
+        let want_replaced = key.outstanding.is_unsure() || key.diary.is_unsure();
         let recent = key.diary.pack(beat, now.wall, plan.interval);
         key.diary.sent(beat, now.wall, plan.interval, now.mono);
         if plan.measures(region) {
