@@ -50,8 +50,12 @@ impl PriceSettings {
 
 fn month(text: &str) -> Result<String, String> {
     let is_digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let fits = text.split_once('-').is_some_and(|(year, month)| {
-        is_digits(year, 4) && is_digits(month, 2) && ("01"..="12").contains(&month)
-    });
-    if fits { Ok(text.to_owned()) } else { Err(format!("{text:?} is not a month; use year and month, as in {AS_OF:?}")) }
+    let fits = text
+        .split_once('-')
+        .is_some_and(|(year, month)| is_digits(year, 4) && is_digits(month, 2) && ("01"..="12").contains(&month));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not a month; use year and month, as in {AS_OF:?}"))
+    }
 }

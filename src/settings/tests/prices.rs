@@ -20,7 +20,8 @@ fn prices_have_defaults_and_the_month_that_these_are_of() {
 
 #[test]
 fn prices_can_be_set_in_the_file_and_over_it_in_the_environment() {
-    let file = prices("as_of = \"2027-01\"\nwrite_unit_million = 1\nread_unit_million = 0\nstream_record_million = 2.5");
+    let file =
+        prices("as_of = \"2027-01\"\nwrite_unit_million = 1\nread_unit_million = 0\nstream_record_million = 2.5");
     let variables = [("TIDEGAUGE__PRICES__WRITE_UNIT_MILLION", "0.7"), ("TIDEGAUGE__PRICES__AS_OF", "2027-02")];
     let expected = PriceSettings {
         as_of: Some("2027-02".to_owned()),
