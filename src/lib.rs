@@ -21,6 +21,7 @@ pub mod settings;
 pub mod stores;
 
 pub mod app;
+pub mod cost;
 pub mod driver;
 pub mod http;
 pub mod metrics;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, telemetry};
+use tidegauge::{app, cost, telemetry};
 
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
@@ -32,6 +32,12 @@ enum Command {
         /// Look at the settings alone and reach no store.
         #[arg(long)]
         offline: bool,
+    },
+    /// Say what the settings cost in a month, worked out from them alone: no store is reached.
+    Cost {
+        /// Observers in each region, beside the gauges.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        observers: u32,
     },
 }
 
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error),
         },
         Command::Check { offline } => check(arguments.config.as_deref(), offline),
+        Command::Cost { observers } => cost(arguments.config.as_deref(), observers),
     }
 }
 
@@ -118,4 +125,21 @@ fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
     }
     println!("settings are right: stores: {}, region pairs: {}", settings.stores.len(), settings.pair_count());
     ExitCode::SUCCESS
+}
+
+fn cost(path: Option<&std::path::Path>, observers: u32) -> ExitCode {
+    let settings = match Settings::load(path) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    match cost::report(&settings, observers) {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("tidegauge: {error}");
+            ExitCode::from(EXIT_SETTINGS)
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
-//! One file per concern: `cell`, `server`, `log`, `store` and below it `region`, `heartbeat`, `local` and a file for
+//! One file per concern: `cell`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`, `local` and a file for
 //! each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ mod error;
 mod heartbeat;
 mod local;
 mod log;
+mod prices;
 mod region;
 mod section;
 mod server;
@@ -32,6 +33,7 @@ pub use dynamodb::DynamodbSettings;
 pub use error::{Problem, SettingsError};
 pub use heartbeat::HeartbeatSettings;
 pub use log::{LogFormat, LogSettings};
+pub use prices::PriceSettings;
 pub use region::{Redacted, RegionSettings};
 pub use server::ServerSettings;
 pub use simulated::{
@@ -59,6 +61,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// What it logs.
     pub log: LogSettings,
+    /// What the provider charges, for `tidegauge cost`.
+    pub prices: PriceSettings,
     /// What it measures; names unique. Empty only where there is no file: [`Settings::runnable`] refuses that.
     pub stores: Vec<StoreSettings>,
 }
@@ -179,6 +183,7 @@ impl Settings {
         let place = Place { role, cell: &cell, is_known: root.problem_count() == count_before };
         let server = ServerSettings::read(root.section_or_empty("server"));
         let log = LogSettings::read(root.section_or_empty("log"));
+        let prices = PriceSettings::read(root.section_or_empty("prices"));
         let count_before = root.problem_count();
         let sections = root.sections("stores", "[[stores]]");
         if sections.is_empty() && has_file && root.problem_count() == count_before {
@@ -187,7 +192,7 @@ impl Settings {
         check_names(&sections);
         let stores: Vec<StoreSettings> =
             sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
-        let settings = Settings { role, cell, server, log, stores };
+        let settings = Settings { role, cell, server, log, prices, stores };
         let pairs = settings.pair_count();
         if pairs > PAIRS_MAX {
             let message = format!("{pairs} region pairs are too many for one process; use at most {PAIRS_MAX}");

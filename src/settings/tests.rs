@@ -9,6 +9,7 @@ use crate::core::model::{Consistency, Placement, ReadSchedule};
 
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod prices;
 
 const STORE: &str = r#"
 [cell]

@@ -1,0 +1,225 @@
+//! What the heartbeats cost in a month, worked out from the settings alone: no store is asked.
+//!
+//! [`Usage`] is what the bill of one store depends on, [`Monthly`] the quantities that follow from it, [`report`] the
+//! table for a person. `docs/cost.md` has the formulas and what is not in them.
+
+use std::time::Duration;
+
+use crate::core::model::Consistency;
+use crate::settings::{Role, Settings, StoreSettings};
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use table::report;
+
+/// What a month is taken to be: 30 days, in seconds.
+const MONTH_SECONDS: f64 = 2_592_000.0;
+
+const MONTH_MINUTES: f64 = MONTH_SECONDS / 60.0;
+
+/// A write unit covers an item up to this size.
+const WRITE_UNIT_BYTES: u64 = 1024;
+
+/// A read unit covers this much of what a query reads.
+const READ_UNIT_BYTES: u64 = 4096;
+
+/// Write units a second that one partition takes.
+const PARTITION_WRITE_UNITS: f64 = 1000.0;
+
+/// Read units a second that one partition takes.
+const PARTITION_READ_UNITS: f64 = 3000.0;
+
+/// From this part of a partition's limit on there is a warning.
+const NEAR: f64 = 0.5;
+
+/// Why nothing can be said of what settings cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCounted {
+    /// There is nothing that costs.
+    #[error("no stores configured: pass --config FILE with at least one [[stores]]")]
+    NoStores,
+    /// The bulk of the bill is the gauges', and an observer's settings do not say what they read.
+    #[error("these are an observer's settings: pass the gauge's, and --observers N for N pods in each region")]
+    Observer,
+}
+
+/// Upper bound of an item's size in bytes, keys included, in a store of so many regions.
+///
+/// It is that of slot 0 in the format to come: 330 B of names, keys and plain values (regions' names up to 20 B, key
+/// attributes' up to 16 B each, a boot id of 36 B as Linux has it), 320 B of packed history, and an echo of 16 B for
+/// each other region. The other slots hold no echo, and this release's heartbeats no history either: they are smaller.
+pub fn heartbeat_bytes(regions: u32) -> u64 {
+    330 + 320 + 16 * u64::from(regions.saturating_sub(1))
+}
+
+/// What the bill of one store depends on: a heartbeat per region, interval and slot, and who reads them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Usage {
+    /// How many replicas there are.
+    pub regions: u32,
+    /// Heartbeat keys per source.
+    pub slots: u32,
+    /// Time between two heartbeats of a source.
+    pub interval: Duration,
+    /// Polls per target replica and interval, by one gauge.
+    pub reads_per_interval: u32,
+    /// Whether gauges read with strong consistency, which costs double. Observers never do.
+    pub strong: bool,
+    /// Whether each region's gauge polls all replicas rather than its own alone. Never so with one central prober,
+    /// whose polls of all replicas are as many as those of a fleet of which each gauge polls its own.
+    pub remote_reads: bool,
+    /// Observers in each region, each with one eventual poll of its replica per interval.
+    pub observers: u32,
+}
+
+impl Usage {
+    /// What a store's settings come to, with so many observers in each region.
+    pub fn of(store: &StoreSettings, observers: u32) -> Usage {
+        Usage {
+            regions: store.regions.len() as u32,
+            slots: u32::from(store.heartbeat.slots),
+            interval: store.heartbeat.interval,
+            reads_per_interval: store.reads_per_interval,
+            strong: store.read == Consistency::Strong,
+            // No setting of this release lets a gauge with a local region read other replicas.
+            remote_reads: false,
+            observers,
+        }
+    }
+
+    /// Upper bound of a heartbeat's size, in bytes.
+    fn heartbeat_bytes(&self) -> u64 {
+        heartbeat_bytes(self.regions)
+    }
+
+    /// Upper bound of what a read of one slot finds, in bytes: the heartbeat of every region.
+    fn read_bytes(&self) -> u64 {
+        u64::from(self.regions) * self.heartbeat_bytes()
+    }
+
+    /// Write units of one heartbeat, in each region that it reaches.
+    fn units_per_write(&self) -> f64 {
+        self.heartbeat_bytes().div_ceil(WRITE_UNIT_BYTES) as f64
+    }
+
+    /// Read units of one read of one slot.
+    fn units_per_read(&self, strong: bool) -> f64 {
+        let units = self.read_bytes().div_ceil(READ_UNIT_BYTES) as f64;
+        if strong { units } else { units / 2.0 }
+    }
+
+    /// Polls of each replica in an interval, by all gauges.
+    fn gauge_polls(&self) -> f64 {
+        let readers = if self.remote_reads { self.regions } else { 1 };
+        f64::from(self.reads_per_interval) * f64::from(readers)
+    }
+
+    fn intervals_per_second(&self) -> f64 {
+        1.0 / self.interval.as_secs_f64()
+    }
+
+    /// Write units a second at the partition key of one slot, in each region: all regions' heartbeats share it.
+    pub fn partition_write_units(&self) -> f64 {
+        f64::from(self.regions) * self.units_per_write() * self.intervals_per_second()
+    }
+
+    /// Read units a second at the partition key of one slot, in each region, on average.
+    pub fn partition_read_units(&self) -> f64 {
+        let gauges = self.gauge_polls() * self.units_per_read(self.strong);
+        let observers = f64::from(self.observers) * self.units_per_read(false);
+        (gauges + observers) * self.intervals_per_second()
+    }
+
+    /// What an operator should know before the bill, or the throttling, says so.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let (heartbeat, read) = (self.heartbeat_bytes(), self.read_bytes());
+        if heartbeat > WRITE_UNIT_BYTES {
+            let units = self.units_per_write();
+            warnings.push(format!(
+                "a heartbeat has up to {heartbeat} B, more than {WRITE_UNIT_BYTES}: each write costs {units} \
+                 instead of 1 write units in each region"
+            ));
+        }
+        if read > READ_UNIT_BYTES {
+            let (units, least) = (self.units_per_read(self.strong), if self.strong { 1.0 } else { 0.5 });
+            warnings.push(format!(
+                "a read finds up to {read} B, more than {READ_UNIT_BYTES}: it costs {units} instead of {least} read \
+                 units"
+            ));
+        }
+        let partition = [
+            (self.partition_write_units(), PARTITION_WRITE_UNITS, "write", "make heartbeat.interval longer"),
+            (
+                self.partition_read_units(),
+                PARTITION_READ_UNITS,
+                "read",
+                "make heartbeat.interval longer, or let fewer read",
+            ),
+        ];
+        for (units, limit, what, remedy) in partition.into_iter().filter(|(units, limit, ..)| *units >= NEAR * limit) {
+            warnings.push(format!(
+                "each partition key tidegauge-<slot> takes up to {units:.0} {what} units/s in each region, {:.0} % of \
+                 the {limit} that one partition takes; {remedy}",
+                100.0 * units / limit
+            ));
+        }
+        warnings
+    }
+}
+
+/// What one store takes in a month.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monthly {
+    /// Write requests of the gauges. Billed as [`Monthly::write_units`].
+    pub writes: f64,
+    /// Write units: each write is billed in every region, its source included.
+    pub write_units: f64,
+    /// Read requests of the gauges, one for each slot of a poll.
+    pub gauge_reads: f64,
+    /// Read units of these.
+    pub gauge_read_units: f64,
+    /// Read requests of the observers.
+    pub observer_reads: f64,
+    /// Read units of these.
+    pub observer_read_units: f64,
+    /// Records in the streams of all regions.
+    pub stream_records: f64,
+    /// Metrics to ask the provider for: one per region pair and minute, where it is polled.
+    pub metrics: f64,
+}
+
+impl Monthly {
+    /// What follows from the usage.
+    pub fn of(usage: &Usage) -> Monthly {
+        let regions = f64::from(usage.regions);
+        // How often each slot is written by its source, and found by one poll per interval.
+        let ticks = MONTH_SECONDS * usage.intervals_per_second() * f64::from(usage.slots);
+        let writes = ticks * regions;
+        let gauge_reads = ticks * regions * usage.gauge_polls();
+        let observer_reads = ticks * regions * f64::from(usage.observers);
+        Monthly {
+            writes,
+            write_units: writes * regions * usage.units_per_write(),
+            gauge_reads,
+            gauge_read_units: gauge_reads * usage.units_per_read(usage.strong),
+            observer_reads,
+            observer_read_units: observer_reads * usage.units_per_read(false),
+            stream_records: writes * regions,
+            metrics: MONTH_MINUTES * regions * (regions - 1.0),
+        }
+    }
+}
+
+/// Whether there is something to count.
+fn countable(settings: &Settings) -> Result<(), NotCounted> {
+    if settings.stores.is_empty() {
+        return Err(NotCounted::NoStores);
+    }
+    if settings.role == Role::Observer {
+        return Err(NotCounted::Observer);
+    }
+    Ok(())
+}

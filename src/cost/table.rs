@@ -1,0 +1,234 @@
+//! The table for a person: a line per thing that costs, in aligned columns, and under it what was assumed.
+
+use super::{Monthly, NotCounted, Usage, countable};
+use crate::settings::{PriceSettings, Settings, StoreKind, StoreSettings};
+
+/// One line: the store's name on its first, what is counted, how much of it, in what, for how much, and what else.
+struct Line {
+    store: String,
+    what: &'static str,
+    quantity: String,
+    unit: &'static str,
+    usd: String,
+    note: String,
+}
+
+impl Line {
+    /// A line about some quantity; `usd` is `None` where it is not billed as such, or nobody knows for how much.
+    fn of(what: &'static str, quantity: f64, unit: &'static str, usd: Option<f64>, note: String) -> Line {
+        let usd = usd.map_or_else(|| "-".to_owned(), dollars);
+        Line { store: String::new(), what, quantity: grouped(quantity, 0), unit, usd, note }
+    }
+
+    /// A line that adds up.
+    fn sum(store: &str, what: &'static str, usd: f64) -> Line {
+        let (quantity, unit, note) = (String::new(), "", String::new());
+        Line { store: store.to_owned(), what, quantity, unit, usd: dollars(usd), note }
+    }
+}
+
+/// What the settings cost in a month, with so many observers in each region: a table, what was assumed, warnings.
+///
+/// # Errors
+///
+/// Where there are no stores, or the settings are an observer's.
+pub fn report(settings: &Settings, observers: u32) -> Result<String, NotCounted> {
+    countable(settings)?;
+    let mut lines = Vec::new();
+    let mut warnings = Vec::new();
+    let mut total = 0.0;
+    for store in &settings.stores {
+        match store.kind {
+            StoreKind::Simulated(_) => lines.push(Line::sum(&store.name, "simulated: costs nothing", 0.0)),
+            StoreKind::Dynamodb(_) => {
+                let usage = Usage::of(store, observers);
+                let (mut of_store, usd) = store_lines(&usage, settings);
+                of_store[0].store.clone_from(&store.name);
+                lines.append(&mut of_store);
+                total += usd;
+                let of_store = usage.warnings().into_iter();
+                warnings.extend(of_store.map(|warning| format!("warning: {}: {warning}\n", store.name)));
+            }
+        }
+    }
+    lines.push(Line::sum("total", "", total));
+    let mut text = "What 30 days (2,592,000 s) cost, worked out from the settings, in USD\n\n".to_owned();
+    text.push_str(&aligned(&lines));
+    text.push_str("\nAssumed:\n");
+    for assumption in assumptions(settings, observers) {
+        text.push_str(&format!("- {assumption}\n"));
+    }
+    if !warnings.is_empty() {
+        text.push('\n');
+        text.extend(warnings);
+    }
+    Ok(text)
+}
+
+/// The lines of one store, and what they add up to.
+fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
+    let monthly = Monthly::of(usage);
+    let bill = Bill::of(&monthly, &settings.prices);
+    let (gauge_unit, observer_unit) = (usage.units_per_read(usage.strong), usage.units_per_read(false));
+    let (heartbeat, read) = (grouped(usage.heartbeat_bytes() as f64, 0), grouped(usage.read_bytes() as f64, 0));
+    let read_note = |reads: f64, unit: f64| format!("{} reads of up to {read} B, {unit} each", grouped(reads, 0));
+    let gauges = if settings.cell.central { "reads by the prober" } else { "reads by gauges" };
+    let mut lines = vec![
+        Line::of(
+            "heartbeat writes",
+            monthly.writes,
+            "requests",
+            None,
+            format!("of up to {heartbeat} B, billed as replicated writes"),
+        ),
+        Line::of(
+            "replicated writes",
+            monthly.write_units,
+            "write units",
+            Some(bill.writes),
+            format!("{} for each write in each of {} regions", usage.units_per_write(), usage.regions),
+        ),
+        Line::of(
+            gauges,
+            monthly.gauge_read_units,
+            "read units",
+            Some(bill.gauge_reads),
+            read_note(monthly.gauge_reads, gauge_unit),
+        ),
+    ];
+    if usage.observers > 0 {
+        lines.push(Line::of(
+            "reads by observers",
+            monthly.observer_read_units,
+            "read units",
+            Some(bill.observer_reads),
+            read_note(monthly.observer_reads, observer_unit),
+        ));
+    }
+    let stream_note = match bill.stream {
+        Some(_) => "as set in prices.stream_record_million",
+        None => "depends on who reads them: prices.stream_record_million",
+    };
+    lines.push(Line::of("stream records", monthly.stream_records, "records", bill.stream, stream_note.to_owned()));
+    lines.push(Line::of(
+        "provider polling",
+        0.0,
+        "metrics",
+        Some(0.0),
+        format!("not polled by this release; {} if each pair were, every minute", dollars(bill.metrics_if_polled)),
+    ));
+    let sum = bill.sum();
+    lines.push(Line::sum("", "sum", sum));
+    (lines, sum)
+}
+
+/// One store's month, in USD.
+pub(super) struct Bill {
+    pub(super) writes: f64,
+    pub(super) gauge_reads: f64,
+    pub(super) observer_reads: f64,
+    /// `None` where no price is set.
+    pub(super) stream: Option<f64>,
+    /// What asking the provider would cost. Nothing asks yet, so it is in no sum.
+    pub(super) metrics_if_polled: f64,
+}
+
+impl Bill {
+    pub(super) fn of(monthly: &Monthly, prices: &PriceSettings) -> Bill {
+        Bill {
+            writes: monthly.write_units / 1e6 * prices.write_unit_million,
+            gauge_reads: monthly.gauge_read_units / 1e6 * prices.read_unit_million,
+            observer_reads: monthly.observer_read_units / 1e6 * prices.read_unit_million,
+            stream: prices.stream_record_million.map(|price| monthly.stream_records / 1e6 * price),
+            metrics_if_polled: monthly.metrics / 1e3 * prices.metric_request_thousand,
+        }
+    }
+
+    pub(super) fn sum(&self) -> f64 {
+        self.writes + self.gauge_reads + self.observer_reads + self.stream.unwrap_or(0.0)
+    }
+}
+
+fn assumptions(settings: &Settings, observers: u32) -> Vec<String> {
+    let prices = &settings.prices;
+    let who = if settings.cell.central {
+        "One central prober writes and reads every region"
+    } else {
+        "A fleet: one active gauge in each region writes there and reads that region's replica"
+    };
+    let observers = match observers {
+        0 => "No observers: --observers N counts N of them in each region.".to_owned(),
+        1 => "1 observer in each region, with one eventual read of each slot per interval.".to_owned(),
+        many => format!("{many} observers in each region, each with one eventual read of each slot per interval."),
+    };
+    let as_of = prices.as_of.as_ref().map_or_else(|| "as set".to_owned(), |month| format!("of {month}"));
+    let mut assumptions = vec![
+        format!("{who}. Another gauge that stands by reads as much again."),
+        observers,
+        "Sizes are upper bounds. Nothing fails: what is refused or throttled may be billed, too.".to_owned(),
+        format!(
+            "Prices {as_of}, on demand, alike in all regions: a million write units {}, a million read units {}, a \
+             thousand metrics {}.",
+            prices.write_unit_million, prices.read_unit_million, prices.metric_request_thousand
+        ),
+    ];
+    if settings.stores.iter().any(has_streams) && prices.stream_record_million.is_none() {
+        assumptions.push("Nobody reads the streams, or the sums are too low.".to_owned());
+    }
+    assumptions.push("Not in it: transfer between regions, storage, backups, exports, indexes, taxes.".to_owned());
+    assumptions
+}
+
+/// Whether a store's heartbeats reach streams.
+fn has_streams(store: &StoreSettings) -> bool {
+    matches!(store.kind, StoreKind::Dynamodb(_))
+}
+
+/// The lines in columns as wide as their widest cell: words to the left, numbers to the right.
+fn aligned(lines: &[Line]) -> String {
+    let width = |cell: fn(&Line) -> &str, least: &str| {
+        lines.iter().map(|line| cell(line).chars().count()).chain([least.len()]).max().unwrap_or(0)
+    };
+    let head = Line {
+        store: "store".to_owned(),
+        what: "what",
+        quantity: "quantity".to_owned(),
+        unit: "unit",
+        usd: "USD".to_owned(),
+        note: String::new(),
+    };
+    let store = width(|line| &line.store, &head.store);
+    let what = width(|line| line.what, head.what);
+    let quantity = width(|line| &line.quantity, &head.quantity);
+    let unit = width(|line| line.unit, head.unit);
+    let usd = width(|line| &line.usd, &head.usd);
+    let mut text = String::new();
+    for line in [&head].into_iter().chain(lines) {
+        let row = format!(
+            "{:store$}  {:what$}  {:>quantity$}  {:unit$}  {:>usd$}  {}",
+            line.store, line.what, line.quantity, line.unit, line.usd, line.note
+        );
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// An amount of USD. What is too little to show is not shown as nothing.
+pub(super) fn dollars(usd: f64) -> String {
+    if usd > 0.0 && usd < 0.005 { "<0.01".to_owned() } else { grouped(usd, 2) }
+}
+
+/// A number that is not negative, with so many decimals and its thousands apart.
+pub(super) fn grouped(number: f64, decimals: usize) -> String {
+    let plain = format!("{number:.decimals$}");
+    let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let mut text = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + fraction
+}
