@@ -34,10 +34,12 @@ const JUDGE_EVERY: Duration = Duration::from_millis(250);
 /// # Errors
 ///
 /// Where a listener cannot be bound, or a store's task broke down.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+///
+/// `refused` is what was wrong with the settings, where that is all there is to be served.
+pub async fn run(settings: Settings, refused: Option<String>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let gauge = Gauge::start(settings).await?;
+    let gauge = Gauge::start(settings, refused).await?;
     let broke_down = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
@@ -66,7 +68,7 @@ impl Gauge {
     /// # Errors
     ///
     /// Where a listener cannot be bound.
-    pub async fn start(settings: Settings) -> anyhow::Result<Gauge> {
+    pub async fn start(settings: Settings, refused: Option<String>) -> anyhow::Result<Gauge> {
         let clock = Clock::start();
         let loaded_at = clock.wall();
         let server = settings.server.clone();
@@ -94,7 +96,10 @@ impl Gauge {
         let identity = Identity { cell: settings.cell.name.clone().unwrap_or_default(), role: settings.role.label() };
         let sources = Sources { snapshots, verdicts, clock, identity: Arc::new(identity) };
         tasks.spawn(judge(sources.clone(), publish, stop.clone()));
-        let shared = Shared::new(sources, loaded_at);
+        let shared = match refused {
+            None => Shared::new(sources, loaded_at),
+            Some(refused) => Shared::refused(sources, refused),
+        };
         if let Some(listener) = metrics_listener {
             tasks.spawn(serve(listener, http::metrics_only(shared.clone()), stop.clone()));
         }
@@ -215,7 +220,12 @@ async fn start_driver(
 }
 
 /// The host's boot id: two processes that read the same one share a wall clock.
+///
+/// Tests give processes of one host clocks of their own, and have to say so.
 fn boot_id() -> Arc<str> {
+    if let Ok(host) = std::env::var("TIDEGAUGE_TEST_HOST") {
+        return host.into();
+    }
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     match id.trim() {
         // Without one nobody else's heartbeat may pass for having been timed by our clock.

@@ -47,9 +47,9 @@ pub enum NotCounted {
 
 /// Upper bound of an item's size in bytes, keys included, in a store of so many regions.
 ///
-/// It is that of slot 0 in the format to come: 330 B of names, keys and plain values (regions' names up to 20 B, key
+/// It is that of slot 0: 330 B of names, keys and plain values (regions' names up to 20 B, key
 /// attributes' up to 16 B each, a boot id of 36 B as Linux has it), 320 B of packed history, and an echo of 16 B for
-/// each other region. The other slots hold no echo, and this release's heartbeats no history either: they are smaller.
+/// each other region. The other slots hold no echo: they are smaller.
 pub fn heartbeat_bytes(regions: u32) -> u64 {
     330 + 320 + 16 * u64::from(regions.saturating_sub(1))
 }
@@ -83,8 +83,7 @@ impl Usage {
             interval: store.heartbeat.interval,
             reads_per_interval: store.reads_per_interval,
             strong: store.read == Consistency::Strong,
-            // No setting of this release lets a gauge with a local region read other replicas.
-            remote_reads: false,
+            remote_reads: store.remote_reads,
             observers,
         }
     }

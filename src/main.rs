@@ -54,10 +54,21 @@ fn main() -> ExitCode {
         }
     };
     match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => match Settings::load(arguments.config.as_deref()) {
-            Ok(settings) => run(settings, None),
-            Err(error) => refuse(&error),
-        },
+        Command::Run => {
+            let path = arguments.config.as_deref();
+            let refused = match Settings::load(path) {
+                Ok(settings) => match settings.runnable() {
+                    Ok(()) => return run(settings, None, None),
+                    Err(obstacle) => format!("tidegauge: {obstacle}"),
+                },
+                Err(error) => error.to_string(),
+            };
+            eprintln!("{refused}");
+            match Settings::bare(path) {
+                Some(bare) => run(bare, Some("tidegauge: serving all the same, that nothing is known"), Some(refused)),
+                None => ExitCode::from(EXIT_SETTINGS),
+            }
+        }
         Command::Demo if arguments.config.is_some() => {
             eprintln!("tidegauge: the demo brings its own settings; leave --config out, or use `run`");
             ExitCode::from(EXIT_USAGE)
@@ -69,7 +80,7 @@ fn main() -> ExitCode {
                     "tidegauge demo: look at http://{address}/ (also /api/v1/pairs and /metrics); \
                      something goes wrong after 20 s; Ctrl-C ends it"
                 );
-                run(settings, Some(hint))
+                run(settings, Some(&hint), None)
             }
             Err(error) => refuse(&error),
         },
@@ -83,11 +94,8 @@ fn refuse(error: &SettingsError) -> ExitCode {
     ExitCode::from(EXIT_SETTINGS)
 }
 
-fn run(settings: Settings, hint: Option<String>) -> ExitCode {
-    if let Err(obstacle) = settings.runnable() {
-        eprintln!("tidegauge: {obstacle}");
-        return ExitCode::from(EXIT_SETTINGS);
-    }
+/// Runs. `refused` is what was wrong with the settings, where that is all there is to be served.
+fn run(settings: Settings, hint: Option<&str>, refused: Option<String>) -> ExitCode {
     telemetry::init(&settings.log);
     if let Some(hint) = hint {
         eprintln!("{hint}");
@@ -99,7 +107,7 @@ fn run(settings: Settings, hint: Option<String>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(app::run(settings));
+    let ended = runtime.block_on(app::run(settings, refused));
     // Whatever still hangs (a name being looked up, say) must not keep the process.
     runtime.shutdown_background();
     match ended {

@@ -50,6 +50,12 @@ impl Problem {
         Problem { code: StatusCode::METHOD_NOT_ALLOWED, kind: "method_not_allowed", message }
     }
 
+    /// The settings were refused, and nothing is measured.
+    pub fn refused(problems: &str) -> Problem {
+        let message = format!("everything is unknown: the settings were refused: {problems}");
+        Problem { code: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", message }
+    }
+
     /// Our own fault.
     pub fn internal() -> Problem {
         let message = "the gauge could not make this answer; its log says why".into();

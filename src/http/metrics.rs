@@ -11,7 +11,7 @@ use crate::metrics;
 /// during which no probe could be timed on that thread.
 pub async fn get(State(shared): State<Shared>) -> Response {
     let Ok(_turn) = shared.scrapes.acquire().await else { return internal() };
-    let (view, loaded_at) = (shared.sources.view(), shared.loaded_at);
+    let (view, loaded_at) = (shared.sources.view(), shared.settings.as_ref().ok().copied());
     match tokio::task::spawn_blocking(move || metrics::render(&view, loaded_at)).await {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {

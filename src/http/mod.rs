@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::Semaphore;
@@ -32,15 +34,20 @@ const SCRAPES_AT_ONCE: usize = 1;
 pub struct Shared {
     /// Where the newest of everything is to be had.
     pub sources: Sources,
-    /// When the settings in use were read.
-    pub loaded_at: Wall,
+    /// When the settings in use were read, or what was wrong with them.
+    pub settings: Result<Wall, Arc<str>>,
     scrapes: Arc<Semaphore>,
 }
 
 impl Shared {
     /// For these sources.
     pub fn new(sources: Sources, loaded_at: Wall) -> Shared {
-        Shared { sources, loaded_at, scrapes: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)) }
+        Shared { sources, settings: Ok(loaded_at), scrapes: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)) }
+    }
+
+    /// For settings that were refused: nothing is measured, and that is served.
+    pub fn refused(sources: Sources, problems: String) -> Shared {
+        Shared { settings: Err(problems.into()), ..Shared::new(sources, Wall::from_micros(0)) }
     }
 }
 
@@ -49,7 +56,8 @@ pub fn full(shared: Shared) -> Router {
     let api = Router::new()
         .route("/", get(home::get))
         .route("/api/v1/pairs", get(pairs::get))
-        .route("/api/v1/samples", get(samples::get));
+        .route("/api/v1/samples", get(samples::get))
+        .route_layer(from_fn_with_state(shared.clone(), know_something));
     finish(api.merge(observable()), shared)
 }
 
@@ -64,7 +72,22 @@ fn observable() -> Router<Shared> {
         // Settings were right and the listener is up, or nobody would answer. Clouds do not count: an application
         // must not be restarted, or taken out of service, because a region far away is down.
         .route("/-/healthy", get(async || "Tidegauge is healthy.\n"))
-        .route("/-/ready", get(async || "Tidegauge is ready.\n"))
+        .route("/-/ready", get(ready))
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    match shared.settings {
+        Ok(_) => "Tidegauge is ready.\n".into_response(),
+        Err(problems) => Problem::refused(&problems).into_response(),
+    }
+}
+
+/// An empty list of pairs would read as a store without any: where settings were refused, all that is known is why.
+async fn know_something(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    match shared.settings {
+        Ok(_) => next.run(request).await,
+        Err(problems) => Problem::refused(&problems).into_response(),
+    }
 }
 
 fn finish(router: Router<Shared>, shared: Shared) -> Router {

@@ -127,10 +127,11 @@ struct PairRow<'a> {
     labels: Labels,
 }
 
-/// The whole exposition, at the view's moment. `loaded_at` is when the settings in use were read.
+/// The whole exposition, at the view's moment. `loaded_at` is when the settings in use were read; `None` where they were
+/// refused.
 ///
 /// Costs about a microsecond a line: call it off the threads that time probes.
-pub fn render(view: &View, loaded_at: Wall) -> Vec<u8> {
+pub fn render(view: &View, loaded_at: Option<Wall>) -> Vec<u8> {
     let pairs: Vec<PairRow> = view.stores.iter().flat_map(|store| pair_rows(store, view)).collect();
     let mut page = Page { encoder: TextEncoder::new(), text: Vec::with_capacity(64 * 1_024 + pairs.len() * 4_608) };
     render_pairs(&mut page, &pairs);
@@ -302,7 +303,7 @@ fn render_seats(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     page.family(declare::WRITER_ACTIVE, seats);
 }
 
-fn render_own(page: &mut Page, view: &View, loaded_at: Wall) {
+fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {
     let stores = || view.stores.iter().map(|store| (vec![label("store", &store.plan.store)], &store.own));
     page.family(declare::MISSED_TICKS, stores().map(|(labels, own)| (labels, Value::Number(own.missed_ticks as f64))));
     page.family(declare::SCHEDULE_JITTER, stores().map(|(labels, own)| (labels, durations(&own.jitter))));
@@ -332,9 +333,10 @@ fn render_own(page: &mut Page, view: &View, loaded_at: Wall) {
     let identity = &view.identity;
     page.family(declare::CELL_INFO, one(vec![label("cell", &identity.cell), label("role", identity.role)]));
     page.family(declare::BUILD_INFO, one(vec![label("version", env!("CARGO_PKG_VERSION"))]));
-    page.family(declare::CONFIG_LAST_RELOAD_SUCCESSFUL, one(Vec::new()));
+    let successful = Value::Number(f64::from(u8::from(loaded_at.is_some())));
+    page.family(declare::CONFIG_LAST_RELOAD_SUCCESSFUL, std::iter::once((Vec::new(), successful)));
     page.family(
         declare::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
-        std::iter::once((Vec::new(), Value::Number(loaded_at.unix_seconds_f64()))),
+        loaded_at.into_iter().map(|at| (Vec::new(), Value::Number(at.unix_seconds_f64()))),
     );
 }

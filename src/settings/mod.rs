@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+mod bare;
 mod cell;
 mod dynamodb;
 mod error;
@@ -55,6 +56,8 @@ const DEMO: &str = include_str!("../../config/demo.toml");
 pub struct Settings {
     /// What this process does. Default gauge.
     pub role: Role,
+    /// What to do when settings turn out to be wrong. Default exit.
+    pub on_bad_settings: OnBadSettings,
     /// Where it runs.
     pub cell: CellSettings,
     /// Where it listens.
@@ -76,7 +79,22 @@ pub enum Role {
     Observer,
 }
 
+/// What a process does when its settings are wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBadSettings {
+    /// It says so and ends.
+    Exit,
+    /// It says so and serves: that nothing is known, and why. For sidecars, which must not take their pod down.
+    Serve,
+}
+
+impl OnBadSettings {
+    const WORDS: [(&'static str, OnBadSettings); 2] = [("exit", OnBadSettings::Exit), ("serve", OnBadSettings::Serve)];
+}
+
 impl Role {
+    const WORDS: [(&'static str, Role); 2] = [("gauge", Role::Gauge), ("observer", Role::Observer)];
+
     /// The word for it, as in the settings and in labels.
     pub fn label(self) -> &'static str {
         match self {
@@ -108,6 +126,13 @@ impl Settings {
             Ok(text) => Settings::from_sources(Some((&name, &text)), environment),
             Err(error) => Err(SettingsError::single(name, unreadable(&error))),
         }
+    }
+
+    /// What is left of settings that [`Settings::load`] refused, or that cannot be run, where they say
+    /// `on_bad_settings = "serve"`: where to listen, and no stores. `None` where the process is to end.
+    pub fn bare(path: Option<&Path>) -> Option<Settings> {
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        bare::bare(text.as_deref(), sources::process_environment())
     }
 
     /// The settings of the demonstration, which are part of the program, and then the environment of this process.
@@ -175,7 +200,8 @@ impl Settings {
 
     fn read(mut root: Section<'_>, has_file: bool) -> Settings {
         let count_before = root.problem_count();
-        let role = root.choice("role", &[("gauge", Role::Gauge), ("observer", Role::Observer)]).unwrap_or(Role::Gauge);
+        let role = root.choice("role", &Role::WORDS).unwrap_or(Role::Gauge);
+        let on_bad_settings = root.choice("on_bad_settings", &OnBadSettings::WORDS).unwrap_or(OnBadSettings::Exit);
         let cell = CellSettings::read(root.section_or_empty("cell"));
         if role == Role::Observer && cell.central {
             root.problem("role", "an observer reads its local replica only; remove cell.central, or use \"gauge\"");
@@ -192,7 +218,7 @@ impl Settings {
         check_names(&sections);
         let stores: Vec<StoreSettings> =
             sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
-        let settings = Settings { role, cell, server, log, prices, stores };
+        let settings = Settings { role, on_bad_settings, cell, server, log, prices, stores };
         let pairs = settings.pair_count();
         if pairs > PAIRS_MAX {
             let message = format!("{pairs} region pairs are too many for one process; use at most {PAIRS_MAX}");

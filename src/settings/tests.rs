@@ -385,3 +385,25 @@ fn a_build_without_dynamodb_says_so() {
     let found = complaints(&STORE.replace("simulated", "dynamodb"));
     assert!(found[0].contains("this build leaves DynamoDB out"), "{found:?}");
 }
+
+#[test]
+fn settings_that_are_to_be_served_nonetheless_leave_an_address_and_nothing_to_measure() {
+    let bare = |toml: Option<&str>, environment: &[(&str, &str)]| {
+        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        super::bare::bare(toml, environment.collect())
+    };
+    let serve = ("TIDEGAUGE__ON_BAD_SETTINGS", "serve");
+    let listen = ("TIDEGAUGE__SERVER__METRICS_LISTEN", "127.0.0.1:9999");
+    let wrong = "role = \"observer\"\non_bad_settings = \"serve\"\n[cell]\nname = \"a\"\n[[stores]]\nname = 7\n";
+    let by_file = bare(Some(wrong), &[listen]).unwrap();
+    assert_eq!((by_file.role, by_file.cell.name.as_deref()), (Role::Observer, Some("a")));
+    assert_eq!(by_file.server.metrics_listen, Some("127.0.0.1:9999".parse().unwrap()));
+    assert!(by_file.stores.is_empty());
+    for text in [None, Some("this is = no [TOML")] {
+        assert_eq!(bare(text, &[]), None, "without a word about it the process ends");
+        let by_environment = bare(text, &[serve, listen]).unwrap();
+        assert_eq!(by_environment.server.metrics_listen, Some("127.0.0.1:9999".parse().unwrap()));
+    }
+    assert_eq!(bare(Some(&wrong.replace("serve", "exit")), &[]), None);
+    assert_eq!(bare(Some(&wrong.replace("serve", "pray")), &[]), None, "what is not understood is not done");
+}

@@ -14,6 +14,7 @@
 mod lab;
 
 mod calm;
+mod fleet;
 mod hostile;
 mod lifecycle;
 mod stall;

@@ -213,6 +213,8 @@ pub struct Pair {
     pub state: String,
     pub reason: String,
     pub current_lag_seconds: Option<f64>,
+    pub overdue_seconds: Option<f64>,
+    pub offset: Option<Offset>,
     pub last_sample: Option<Sample>,
     pub windows: BTreeMap<String, Window>,
 }
@@ -228,6 +230,13 @@ impl Pair {
         let (from, to) = (&self.source_region, &self.target_region);
         format!("{from} to {to}: {} ({}), current lag {:?}", self.state, self.reason, self.current_lag_seconds)
     }
+}
+
+/// Bounds of the reader's clock − the writer's.
+#[derive(Debug, Deserialize)]
+pub struct Offset {
+    pub min_seconds: Option<f64>,
+    pub max_seconds: Option<f64>,
 }
 
 /// Quantiles of a window.
@@ -262,9 +271,14 @@ impl Sample {
 pub struct Collected(pub BTreeMap<(String, String), BTreeMap<(u64, u64), Sample>>);
 
 impl Collected {
-    /// Adds what the daemon has now.
+    /// Adds what the daemon has now of all pairs.
     pub async fn collect(&mut self, daemon: &Daemon, lab: &Lab) {
-        for (source, target) in pairs_of(lab) {
+        self.collect_some(daemon, pairs_of(lab)).await;
+    }
+
+    /// Adds what the daemon has now of some pairs.
+    pub async fn collect_some(&mut self, daemon: &Daemon, pairs: Vec<(String, String)>) {
+        for (source, target) in pairs {
             let samples = daemon.samples(&source, &target).await;
             let pair = self.0.entry((source, target)).or_default();
             pair.extend(samples.into_iter().map(|sample| ((sample.run, sample.seq), sample)));

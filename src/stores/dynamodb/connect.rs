@@ -19,12 +19,14 @@ mod credentials;
 
 /// Clients for these regions, in their order. Credentials are looked up with the first call, not here: a gauge must
 /// start while they are out of reach.
-pub async fn clients(regions: &[RegionSettings], deadline: Duration) -> Vec<Client> {
+///
+/// Where there is a local region, its token service is the one asked: another region's may be out of reach.
+pub async fn clients(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Vec<Client> {
     // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for twice.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    if let Some(first) = regions.first() {
-        // Always given, or the SDK would ask the instance's metadata service and wait for it.
-        loader = loader.region(Region::new(first.name.clone()));
+    // Always given, or the SDK would ask the instance's metadata service and wait for it.
+    if let Some(region) = local.or(regions.first().map(|first| first.name.as_str())) {
+        loader = loader.region(Region::new(region.to_owned()));
     }
     let shared = loader.load().await;
     // Less than the deadline, so that a call that lacks credentials can still say so.

@@ -55,7 +55,7 @@ impl DynamoDbStore {
             table: dynamodb.table.clone(),
             keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
             regions: connect::names(&settings.regions),
-            clients: connect::clients(&settings.regions, deadline).await,
+            clients: connect::clients(&settings.regions, settings.local_region.as_deref(), deadline).await,
         }
     }
 

@@ -9,6 +9,7 @@ use super::setup::{PARTITION_KEY, SORT_KEY, TABLE};
 #[derive(Clone, Debug)]
 pub struct DaemonSettings {
     regions: Vec<(String, String)>,
+    top: Vec<String>,
     cell: Vec<String>,
     listen: String,
     store: String,
@@ -21,6 +22,7 @@ impl DaemonSettings {
     pub(super) fn new(regions: impl Iterator<Item = (String, String)>) -> DaemonSettings {
         DaemonSettings {
             regions: regions.collect(),
+            top: Vec::new(),
             cell: vec!["name = \"lab\"".to_owned(), "central = true".to_owned()],
             listen: "127.0.0.1:0".to_owned(),
             store: "orders".to_owned(),
@@ -59,6 +61,12 @@ impl DaemonSettings {
         self
     }
 
+    /// An observer instead of a gauge.
+    pub fn observer(mut self) -> DaemonSettings {
+        self.top.push("role = \"observer\"".to_owned());
+        self
+    }
+
     /// A line of TOML for `[[stores]]`, before its tables.
     pub fn store_line(mut self, line: &str) -> DaemonSettings {
         self.store_lines.push(line.to_owned());
@@ -73,7 +81,8 @@ impl DaemonSettings {
 
     /// The text.
     pub fn to_toml(&self) -> String {
-        let mut text = format!("[cell]\n{}\n\n[server]\nlisten = \"{}\"\n", self.cell.join("\n"), self.listen);
+        let mut text = lines(&self.top);
+        text += &format!("[cell]\n{}\n\n[server]\nlisten = \"{}\"\n", self.cell.join("\n"), self.listen);
         let heartbeat: Vec<String> = self.heartbeat.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         let regions = self.regions.iter();
         let regions: Vec<String> = regions
