@@ -87,7 +87,7 @@ impl Gauge {
         let count = settings.stores.len();
         for (index, store) in settings.stores.iter().enumerate() {
             let phase = index as f64 / (count * store.regions.len()) as f64;
-            let plan = plan(store, settings.role, writer, host.clone(), phase);
+            let plan = plan(store, &settings, writer, host.clone(), phase);
             let driver = start_driver(store, plan, clock, stop.child_token(), grace).await;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
@@ -172,7 +172,7 @@ async fn judge(sources: Sources, publish: watch::Sender<Arc<Verdicts>>, stop: Ca
 }
 
 /// What the ledger of a store is to measure. `phase` moves its ticks within the interval.
-fn plan(store: &StoreSettings, role: Role, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
+fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
     let local = store.local_region.as_ref();
     let is_local = |region: &RegionSettings| Some(&region.name) == local;
     Plan {
@@ -187,7 +187,9 @@ fn plan(store: &StoreSettings, role: Role, writer: WriterId, host: Arc<str>, pha
         placement: store.heartbeat.placement,
         local: store.regions.iter().position(is_local).map(|index| RegionId(index as u16)),
         remote_reads: store.remote_reads,
-        observer: role == Role::Observer,
+        observer: settings.role == Role::Observer,
+        clock_max_error: settings.clock.max_error.map(Span::from),
+        provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
         warn_lag: Span::from(store.warn_lag),
         writer,
         host,

@@ -21,7 +21,7 @@ struct Peer {
     proofs: Proofs,
     /// `our clock at a sighting − written_at`, for the echo.
     apparent: Smallest,
-    claim: Offset,
+    claim: Option<(Offset, Mono)>,
     same: bool,
     retired: VecDeque<(Between, Offset, Mono)>,
 }
@@ -30,6 +30,8 @@ struct Peer {
 #[derive(Clone, Debug)]
 pub struct Clocks {
     peers: Vec<Peer>,
+    /// By region: what its server's clock is known to differ by.
+    servers: Vec<Proofs>,
     epoch: u64,
     last: Now,
     voided: u64,
@@ -39,7 +41,14 @@ pub struct Clocks {
 impl Clocks {
     /// Nothing is known of the clocks of so many sources.
     pub fn new(sources: usize, now: Now) -> Clocks {
-        Clocks { peers: vec![Peer::default(); sources], epoch: 0, last: now, voided: 0, conflicts: 0 }
+        Clocks {
+            peers: vec![Peer::default(); sources],
+            servers: vec![Proofs::default(); sources],
+            epoch: 0,
+            last: now,
+            voided: 0,
+            conflicts: 0,
+        }
     }
 
     /// How often this process's wall clock was set.
@@ -69,6 +78,7 @@ impl Clocks {
         for source in 0..self.peers.len() {
             self.retire(source, now.mono);
         }
+        self.servers.iter_mut().for_each(Proofs::void);
         self.epoch += 1;
         true
     }
@@ -85,7 +95,7 @@ impl Clocks {
         }
         peer.proofs.void();
         peer.apparent.clear();
-        peer.claim = Offset::default();
+        peer.claim = None;
     }
 
     /// The newest run of a source that was seen. Proofs about an older one are void.
@@ -143,15 +153,30 @@ impl Clocks {
         }
     }
 
-    /// What servers and operators say of both clocks. It is no proof.
-    pub fn claim(&mut self, source: usize, claim: Offset) {
-        let proven = self.peers[source].proofs.offset(self.last.mono);
-        if proven.and(claim).is_crossed() {
+    /// A server's clock, cut to whole seconds, at some moment between two readings of ours.
+    pub fn server(&mut self, region: usize, sent: Wall, date: Wall, received: Now) {
+        let bounds = &mut self.servers[region];
+        bounds.at_most(received.mono, received.wall - date, Basis::Claim);
+        bounds.at_least(received.mono, sent - date - Span::from_millis(1_000), Basis::Claim);
+        if bounds.offset(received.mono).is_crossed() {
+            bounds.void();
             self.conflicts += 1;
-            self.peers[source].claim = Offset::default();
-        } else {
-            self.peers[source].claim = claim;
         }
+    }
+
+    /// This process's clock − that of the server of a region: at least, at most.
+    pub fn against_server(&self, region: usize, now: Mono) -> Option<(Span, Span)> {
+        let Offset { min, max } = self.servers[region].offset(now);
+        Some((min?.0, max?.0))
+    }
+
+    /// What servers and operators say of both clocks. It is no proof: where it does not fit what is proven, it is left
+    /// out.
+    pub fn claim(&mut self, source: usize, claim: Offset, at: Mono) {
+        let proven = self.peers[source].proofs.offset(self.last.mono);
+        let refuted = proven.and(claim).is_crossed();
+        self.conflicts += u64::from(refuted);
+        self.peers[source].claim = (!refuted).then_some((claim, at));
     }
 
     /// The smallest apparent lag of a source's current run, for the echo.
@@ -170,7 +195,8 @@ impl Clocks {
             return Offset::NONE;
         }
         let proven = peer.proofs.offset(now);
-        let both = proven.and(peer.claim);
+        let claim = peer.claim.map_or(Offset::default(), |(claim, at)| claim.aged(now - at));
+        let both = proven.and(claim);
         if both.is_crossed() { proven } else { both }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::heartbeat::{Found, Heartbeat};
-use super::time::{Mono, Span};
+use super::time::{Mono, Span, Wall};
 
 /// A region of one store: its index in [`Plan::regions`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -121,6 +121,10 @@ pub struct Plan {
     pub remote_reads: bool,
     /// Never writes, and looks at its local replica alone.
     pub observer: bool,
+    /// No host's wall clock is off by more than this, says the operator.
+    pub clock_max_error: Option<Span>,
+    /// No two of the provider's servers differ by more than this; `None`: the dates in their answers are not used.
+    pub provider_clock_error: Option<Span>,
     /// Current lag above this is `lagging`.
     pub warn_lag: Span,
     /// This process, as a writer.
@@ -334,6 +338,8 @@ pub struct Event {
     pub received: Mono,
     /// Capacity units (or RU) that the call consumed, where the store says.
     pub capacity_units: f64,
+    /// The server's clock at some moment of the call, cut to whole seconds, where the store says.
+    pub server_date: Option<Wall>,
     /// Which call, and what came of it.
     pub kind: EventKind,
 }

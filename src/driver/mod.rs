@@ -138,14 +138,26 @@ impl<S: Store> Shell<S> {
                         Answer::free(WriteOutcome::Failed { failure: late(write_deadline), maybe_committed: true })
                     });
                     let kind = EventKind::Wrote { source, slot, beat, outcome: answer.outcome };
-                    Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
+                    Event {
+                        sent,
+                        received: clock.mono(),
+                        capacity_units: answer.capacity_units,
+                        server_date: answer.server_date,
+                        kind,
+                    }
                 }
                 Action::Read { target, slot, consistency } => {
                     let sent = clock.mono();
                     let answer = timeout(read_deadline, store.read(target, slot, consistency)).await;
                     let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(read_deadline))));
                     let kind = EventKind::Read { target, slot, consistency, outcome: answer.outcome };
-                    Event { sent, received: clock.mono(), capacity_units: answer.capacity_units, kind }
+                    Event {
+                        sent,
+                        received: clock.mono(),
+                        capacity_units: answer.capacity_units,
+                        server_date: answer.server_date,
+                        kind,
+                    }
                 }
             }
         });

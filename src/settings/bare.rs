@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use super::error::Problems;
 use super::section::Section;
-use super::{CellSettings, LogSettings, OnBadSettings, PriceSettings, Role, ServerSettings, Settings, sources};
+use super::{
+    CellSettings, ClockSettings, LogSettings, OnBadSettings, PriceSettings, Role, ServerSettings, Settings, sources,
+};
 
 /// Where to listen and what to call itself, as far as that can be read; no stores. `None` where bad settings are to
 /// end the process.
@@ -27,6 +29,7 @@ pub(super) fn bare(text: Option<&str>, environment: HashMap<String, String>) -> 
     Some(Settings {
         role,
         on_bad_settings,
+        clock: ClockSettings::read(root.section_or_empty("clock")),
         cell: CellSettings::read(root.section_or_empty("cell")),
         server: ServerSettings::read(root.section_or_empty("server")),
         log: LogSettings::read(root.section_or_empty("log")),

@@ -4,7 +4,7 @@
 //! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
-//! One file per concern: `cell`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`, `local` and a file for
+//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`, `local` and a file for
 //! each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use std::path::Path;
 
 mod bare;
 mod cell;
+mod clock;
 mod dynamodb;
 mod error;
 mod heartbeat;
@@ -30,6 +31,7 @@ mod tests;
 mod words;
 
 pub use cell::CellSettings;
+pub use clock::ClockSettings;
 pub use dynamodb::DynamodbSettings;
 pub use error::{Problem, SettingsError};
 pub use heartbeat::HeartbeatSettings;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub on_bad_settings: OnBadSettings,
     /// Where it runs.
     pub cell: CellSettings,
+    /// What is known of clocks.
+    pub clock: ClockSettings,
     /// Where it listens.
     pub server: ServerSettings,
     /// What it logs.
@@ -208,6 +212,7 @@ impl Settings {
         }
         let place = Place { role, cell: &cell, is_known: root.problem_count() == count_before };
         let server = ServerSettings::read(root.section_or_empty("server"));
+        let clock = ClockSettings::read(root.section_or_empty("clock"));
         let log = LogSettings::read(root.section_or_empty("log"));
         let prices = PriceSettings::read(root.section_or_empty("prices"));
         let count_before = root.problem_count();
@@ -218,7 +223,7 @@ impl Settings {
         check_names(&sections);
         let stores: Vec<StoreSettings> =
             sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
-        let settings = Settings { role, on_bad_settings, cell, server, log, prices, stores };
+        let settings = Settings { role, on_bad_settings, clock, cell, server, log, prices, stores };
         let pairs = settings.pair_count();
         if pairs > PAIRS_MAX {
             let message = format!("{pairs} region pairs are too many for one process; use at most {PAIRS_MAX}");

@@ -7,6 +7,7 @@
 use std::future::Future;
 
 use crate::core::model::{Consistency, Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::time::Wall;
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -19,12 +20,14 @@ pub struct Answer<T> {
     pub outcome: T,
     /// Capacity units (or RU) that the call consumed, 0 where the store does not say.
     pub capacity_units: f64,
+    /// The server's clock at some moment of the call, cut to whole seconds, where the store says.
+    pub server_date: Option<Wall>,
 }
 
 impl<T> Answer<T> {
     /// An answer of which no cost is known.
     pub fn free(outcome: T) -> Answer<T> {
-        Answer { outcome, capacity_units: 0.0 }
+        Answer { outcome, capacity_units: 0.0, server_date: None }
     }
 }
 

@@ -1,11 +1,14 @@
 //! A fleet of gauges, each on a host whose clock is wrong: what they say of each other's heartbeats holds all the same.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tidegauge::core::assess::{Assessment, State, assess};
-use tidegauge::core::model::{Beat, Plan, RegionId};
+use tidegauge::core::count::HeartbeatResult;
+use tidegauge::core::ledger::Ledger;
+use tidegauge::core::model::{Beat, Consistency, Plan, RegionId};
 use tidegauge::core::snapshot::Seat;
-use tidegauge::core::time::{Mono, Span};
+use tidegauge::core::time::{Mono, Now, Span};
 use tidegauge::stores::simulated::world::Lag;
 
 use crate::fleet::{Fleet, WrongClock};
@@ -174,6 +177,8 @@ fn of_two_gauges_in_a_cell_exactly_one_writes_and_the_other_takes_over() {
         });
         let after = taken.unwrap() - killed;
         assert!(after < Span::from_millis(7_000), "taken over after {after:?}");
+        let refused = fleet.snapshot(standby).regions[0].heartbeats[HeartbeatResult::Refused as usize];
+        assert!(refused <= 3, "{refused} refused writes");
         for (node, target) in [(1, EAST), (2, SOUTH)] {
             hold_the_truth(&mut fleet, node, WEST, target, second(10), second(100));
         }
@@ -194,6 +199,55 @@ fn a_writer_that_resigns_is_followed_within_two_intervals() {
     assert_eq!(fleet.snapshot(standby).seats[0], Some(Seat::Ours));
     fleet.run_until(second(60), |_| {});
     hold_the_truth(&mut fleet, 1, WEST, EAST, second(5), second(50));
+}
+
+#[test]
+fn a_writer_that_was_stopped_and_goes_on_stands_down_at_its_first_refused_write() {
+    let mut fleet = three(typical_lag(), Network::calm(), 4);
+    fleet.run_until(second(2), |_| {});
+    let standby = fleet.start(local(3, 0), WrongClock::off_by_millis(700, -100));
+    fleet.run_until(second(20), |_| {});
+    fleet.nodes[0].is_stopped = true;
+    fleet.run_until(second(40), |_| {});
+    assert_eq!(fleet.snapshot(standby).seats[0], Some(Seat::Ours));
+    fleet.nodes[0].is_stopped = false;
+    fleet.run_until(second(60), |_| {});
+    assert_eq!(fleet.snapshot(standby).seats[0], Some(Seat::Ours));
+    assert_eq!(fleet.snapshot(0).seats[0], Some(Seat::Held));
+    let refused = fleet.snapshot(0).regions[0].heartbeats[HeartbeatResult::Refused as usize];
+    assert_eq!(refused, 1);
+    hold_the_truth(&mut fleet, 1, WEST, EAST, second(5), second(50));
+}
+
+#[test]
+fn fifty_observers_of_a_region_stay_within_their_budget_and_do_not_look_in_step() {
+    let mut fleet = three(typical_lag(), Network::calm(), 6);
+    for node in &mut fleet.nodes {
+        let plan = Plan { provider_clock_error: Some(Span::from_millis(50)), ..(**node.ledger.plan()).clone() };
+        node.ledger =
+            Ledger::new(Arc::new(plan), Now { mono: Mono::from_nanos(0), wall: node.clock.at(Mono::from_nanos(0)) });
+    }
+    let plan = || Plan {
+        observer: true,
+        reads_per_interval: 1,
+        consistency: Consistency::Eventual,
+        provider_clock_error: Some(Span::from_millis(50)),
+        ..local(3, 1)
+    };
+    let observers: Vec<usize> =
+        (0..50).map(|pod| fleet.start(plan(), WrongClock::off_by_millis(pod * 20 - 500, pod))).collect();
+    let mut busiest = 0;
+    let mut before = 0;
+    fleet.run_until(second(30), |fleet| {
+        let requests: u64 = observers.iter().map(|observer| fleet.nodes[*observer].requests).sum();
+        busiest = busiest.max(requests - before);
+        before = requests;
+    });
+    assert!(before <= 50 * 31, "{before} requests of 50 observers in 30 s");
+    assert!(busiest <= 20, "{busiest} of 50 in a tenth of a second");
+    for observer in observers {
+        assert_eq!(assessed(&mut fleet, observer, WEST, EAST).state, State::Ok);
+    }
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl Hand {
                     EventKind::Read { target, slot, consistency, outcome: outcome(target) }
                 }
             };
-            let event = Event { sent: self.now.mono, received: self.now.mono, capacity_units: 0.0, kind };
+            let event =
+                Event { sent: self.now.mono, received: self.now.mono, capacity_units: 0.0, server_date: None, kind };
             self.ledger.handle(event, self.now);
         }
         self.now = self.now.after(Span::from_millis(100));

@@ -120,6 +120,36 @@ table = "GlobalCellState"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_with_bad_settings_stays_up_and_says_that_it_knows_nothing() {
+    let address = free_address();
+    for file in [Some("role = \"observer\"\n[[stores]]\nname = 7\n"), Some("no TOML"), None] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("tidegauge.toml");
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+        }
+        let mut command = command(home.path());
+        command
+            .env("TIDEGAUGE__ON_BAD_SETTINGS", "serve")
+            .env("TIDEGAUGE__SERVER__LISTEN", &address)
+            .arg("--config")
+            .arg(path);
+        let mut daemon = Daemon::spawn(command, home, address.clone()).await;
+        for path in ["/api/v1/pairs", "/", "/-/ready"] {
+            let (status, body) = daemon.answer(path).await;
+            assert_eq!(status, 503, "{path}: {body}");
+            assert!(body.contains("everything is unknown: the settings were refused"), "{path}: {body}");
+        }
+        assert_eq!(daemon.answer("/-/healthy").await.0, 200);
+        let metrics = daemon.metrics().await;
+        let successful = metrics.0.iter().find(|series| series.name == "tidegauge_config_last_reload_successful");
+        assert_eq!(successful.map(|series| series.value), Some(0.0));
+        let (status, took) = daemon.stop().await;
+        assert!(status.success() && took < Duration::from_secs(2), "{status} after {took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_is_taken_is_an_error_that_names_it() {
     let home = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

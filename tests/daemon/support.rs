@@ -122,6 +122,12 @@ impl Daemon {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The status and the body of an answer.
+    pub async fn answer(&self, path: &str) -> (u16, String) {
+        let answer = self.http.get(self.url(path)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// The body of an answer.
     pub async fn text(&self, path: &str) -> String {
         let answer = self.http.get(self.url(path)).send().await;

@@ -79,6 +79,8 @@ impl Gauge {
             local: None,
             remote_reads: false,
             observer: false,
+            clock_max_error: None,
+            provider_clock_error: None,
             warn_lag: Span::from_millis(5_000),
             writer: WriterId(1),
             host: "a-host".into(),

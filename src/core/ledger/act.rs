@@ -151,6 +151,7 @@ impl Ledger {
 
     fn write(&mut self, region: RegionId, slot: Slot, beat: Beat, expect: Expect, resigned: bool, now: Now) -> Action {
         let echo = if slot == 0 { self.echo(region, now.mono) } else { Arc::default() };
+        let clock = self.clocks.against_server(region.index(), now.mono);
         let plan = self.plan.clone();
         let key = &mut self.sources[region.index()].keys[usize::from(slot)];
         let want_replaced = key.outstanding.is_unsure() || key.diary.is_unsure();
@@ -174,7 +175,7 @@ impl Ledger {
                 written_at: now.wall,
                 interval: self.plan.interval,
                 resigned,
-                clock: None,
+                clock,
                 recent: recent.into(),
                 echo,
             },

@@ -96,14 +96,45 @@ impl Ledger {
         // A host has one clock, whoever reads it; one from the future says that it was set back since.
         let same = heartbeat.host == self.plan.host && heartbeat.written_at <= at.wall;
         self.clocks.run(source.index(), run, same, at.mono);
-        self.clocks.seen(source.index(), run, heartbeat.written_at, at);
-        let from = &mut self.sources[source.index()];
-        if !from.keys[usize::from(slot)].abroad.learn(heartbeat, at.mono) {
+        let key = &mut self.sources[source.index()].keys[usize::from(slot)];
+        // Seen again it only says less.
+        let is_new = key.abroad.tick(heartbeat.beat).is_none();
+        if !key.abroad.learn(heartbeat, at.mono) {
             self.regions[source.index()].ignored[Ignored::Malformed as usize] += 1;
         }
+        if is_new {
+            self.clocks.seen(source.index(), run, heartbeat.written_at, at);
+        }
+        let from = &mut self.sources[source.index()];
         if slot == 0 && from.heard.is_none_or(|heard| heartbeat.beat > heard) {
             from.heard = Some(heartbeat.beat);
+            self.hear_claims(source, heartbeat, at);
             self.hear_echo(source, heartbeat, at);
+        }
+    }
+
+    /// What operators and servers say of our clock and of the writer's.
+    fn hear_claims(&mut self, source: RegionId, heartbeat: &Heartbeat, at: Now) {
+        if self.clocks.current_run(source.index()) != Some(heartbeat.beat.run) {
+            return;
+        }
+        let mut claim = Offset::default();
+        if let Some(error) = self.plan.clock_max_error {
+            claim = Offset::between(Span::ZERO - error.times(2), error.times(2), Basis::Claim);
+        }
+        // A prober asks the writer's own server; a gauge asks its own region's, whose clock is about the same.
+        let server = self.plan.local.unwrap_or(source);
+        let ours = self.clocks.against_server(server.index(), at.mono);
+        if let (Some(error), Some((least, most)), Some((their_least, their_most))) =
+            (self.plan.provider_clock_error, ours, heartbeat.clock)
+        {
+            let (min, max) = (least - their_most - error, most - their_least + error);
+            // Their bounds are of the moment at which they wrote.
+            let age = at.wall - heartbeat.written_at - min;
+            claim = claim.and(Offset::between(min, max, Basis::Claim).aged(age));
+        }
+        if claim != Offset::default() {
+            self.clocks.claim(source.index(), claim, at.mono);
         }
     }
 

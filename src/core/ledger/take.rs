@@ -17,6 +17,13 @@ impl Ledger {
     pub fn handle(&mut self, event: Event, now: Now) {
         self.clocks.look(now);
         let at = now.after(event.received - now.mono);
+        if let (Some(date), Some(_)) = (event.server_date, self.plan.provider_clock_error) {
+            let region = match &event.kind {
+                EventKind::Wrote { source, .. } => source,
+                EventKind::Read { target, .. } => target,
+            };
+            self.clocks.server(region.index(), at.after(event.sent - event.received).wall, date, at);
+        }
         match event.kind {
             EventKind::Wrote { source, slot, beat, outcome } => {
                 self.count_call(source, Operation::Write, event.received - event.sent, event.capacity_units);

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
 
 use self::credentials::Background;
+use super::date::NoteDate;
 use crate::settings::RegionSettings;
 
 mod credentials;
@@ -62,6 +63,7 @@ fn client(
         // A retry that nobody sees is lag that nobody sees.
         .retry_config(RetryConfig::standard().with_max_attempts(1))
         .timeout_config(timeouts)
+        .interceptor(NoteDate)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     // Also where it is none: an address that the environment gives is one for all regions, and would have a single
     // replica measured against itself.

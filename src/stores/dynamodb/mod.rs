@@ -20,6 +20,7 @@ use crate::stores::{Answer, Store};
 
 mod condition;
 mod connect;
+mod date;
 mod errors;
 mod item;
 
@@ -100,7 +101,7 @@ impl DynamoDbStore {
                 maybe_committed: errors::maybe_committed(&error),
             },
         };
-        Answer { outcome, capacity_units: spent }
+        Answer { outcome, capacity_units: spent, server_date: None }
     }
 
     /// Replaces what is no usable heartbeat, on condition that it is as read just before. Whoever was here first with a
@@ -119,7 +120,11 @@ impl DynamoDbStore {
                 let spent = units(output.consumed_capacity());
                 let stored = output.item().map(|item| item::decode(item, &heartbeat.source, heartbeat.slot));
                 if stored.as_ref().is_some_and(|found| is_usable(found, heartbeat.written_at)) {
-                    return Answer { outcome: WriteOutcome::Refused { stored }, capacity_units: spent };
+                    return Answer {
+                        outcome: WriteOutcome::Refused { stored },
+                        capacity_units: spent,
+                        server_date: None,
+                    };
                 }
                 let condition = condition::as_read(output.item(), &self.keys);
                 self.put(write, condition, spent).await
@@ -190,17 +195,21 @@ fn units(consumed: Option<&ConsumedCapacity>) -> f64 {
 
 impl Store for DynamoDbStore {
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
-        match condition::fence(write.expect, &write.heartbeat, &self.keys) {
-            Some(condition) => self.put(&write, condition, 0.0).await,
-            None => {
-                debug_assert_eq!(write.expect, Expect::ReplaceInvalid);
-                self.replace(&write).await
+        let call = async {
+            match condition::fence(write.expect, &write.heartbeat, &self.keys) {
+                Some(condition) => self.put(&write, condition, 0.0).await,
+                None => {
+                    debug_assert_eq!(write.expect, Expect::ReplaceInvalid);
+                    self.replace(&write).await
+                }
             }
-        }
+        };
+        let (answer, server_date) = date::noting(call).await;
+        Answer { server_date, ..answer }
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
-        let (outcome, capacity_units) = self.query(target, slot, consistency).await;
-        Answer { outcome, capacity_units }
+        let ((outcome, capacity_units), server_date) = date::noting(self.query(target, slot, consistency)).await;
+        Answer { outcome, capacity_units, server_date }
     }
 }

@@ -117,7 +117,7 @@ impl Store for SimulatedStore {
             world.commit(&write, now)
         };
         self.half_way().await;
-        Answer { outcome, capacity_units: 1.0 }
+        Answer { outcome, capacity_units: 1.0, server_date: None }
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
@@ -131,6 +131,6 @@ impl Store for SimulatedStore {
             world.read(target, slot, consistency, now)
         };
         self.half_way().await;
-        Answer { outcome: Ok(found), capacity_units: 0.5 }
+        Answer { outcome: Ok(found), capacity_units: 0.5, server_date: None }
     }
 }

@@ -47,8 +47,10 @@ impl WrongClock {
 pub struct Node {
     pub ledger: Ledger,
     pub clock: WrongClock,
-    /// Nothing of it happens any more: killed, or stopped.
+    /// Nothing of it happens any more.
     pub is_down: bool,
+    /// Nothing of it happens until it is continued; answers wait for it.
+    pub is_stopped: bool,
     pub samples: HashMap<(RegionId, RegionId), Vec<Sample>>,
     pub requests: u64,
     newest: HashMap<(RegionId, RegionId), Sample>,
@@ -103,6 +105,7 @@ impl Fleet {
             ledger: Ledger::new(Arc::new(plan), now),
             clock,
             is_down: false,
+            is_stopped: false,
             samples: HashMap::new(),
             requests: 0,
             newest: HashMap::new(),
@@ -146,14 +149,15 @@ impl Fleet {
         let mut next_look = self.now;
         loop {
             for node in 0..self.nodes.len() {
-                if !self.nodes[node].is_down {
+                if !self.nodes[node].is_down && !self.nodes[node].is_stopped {
                     let now = self.now_at(node);
                     for action in self.nodes[node].ledger.actions(now) {
                         self.send(node, action);
                     }
                 }
             }
-            let wakes = self.nodes.iter().filter(|node| !node.is_down).map(|node| node.ledger.wake_at());
+            let wakes =
+                self.nodes.iter().filter(|node| !node.is_down && !node.is_stopped).map(|node| node.ledger.wake_at());
             let next = wakes.chain(self.queue.peek().map(|Reverse((at, _))| *at)).chain([next_look]).min();
             let next = next.unwrap_or(end).max(self.now);
             if next > end {
@@ -235,8 +239,16 @@ impl Fleet {
     }
 
     fn answer(&mut self, node: usize, sent: Mono, received: Mono, kind: EventKind) {
-        let event = Event { sent, received, capacity_units: 1.0, kind };
+        let server_date = Some(self.server_date(sent, received));
+        let event = Event { sent, received, capacity_units: 1.0, server_date, kind };
         self.put(received, Happening::Answer { node, event: Box::new(event) });
+    }
+
+    /// A server's clock, half-way through a call: right but for 20 ms, and cut to seconds.
+    fn server_date(&self, sent: Mono, received: Mono) -> Wall {
+        let half = Span::from_nanos((received - sent).as_nanos() / 2);
+        let at = WrongClock::off_by_millis(20, 0).at(sent + half);
+        Wall::from_micros(at.as_micros() / 1_000_000 * 1_000_000)
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -255,7 +267,10 @@ impl Fleet {
                 self.answer(node, sent, now + answer, kind);
             }
             Happening::Answer { node, event } => {
-                if !self.nodes[node].is_down {
+                if self.nodes[node].is_stopped {
+                    let received = now + Span::from_millis(50);
+                    self.put(received, Happening::Answer { node, event: Box::new(Event { received, ..*event }) });
+                } else if !self.nodes[node].is_down {
                     let now = self.now_at(node);
                     self.nodes[node].ledger.handle(*event, now);
                     self.nodes[node].collect();

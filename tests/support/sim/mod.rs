@@ -111,6 +111,8 @@ pub fn plan(regions: usize) -> Plan {
         local: None,
         remote_reads: false,
         observer: false,
+        clock_max_error: None,
+        provider_clock_error: None,
         warn_lag: Span::from_millis(5_000),
         writer: WriterId(0xA),
         host: "this-host".into(),
@@ -254,7 +256,7 @@ impl Sim {
     }
 
     fn answer(&mut self, sent: Mono, received: Mono, kind: EventKind) {
-        let event = Event { sent, received, capacity_units: 1.0, kind };
+        let event = Event { sent, received, capacity_units: 1.0, server_date: None, kind };
         self.put(received, Happening::Answer(Box::new(event)));
     }
 
