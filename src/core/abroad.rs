@@ -41,6 +41,8 @@ pub struct Glimpse {
 pub struct Sighted {
     /// The heartbeat.
     pub beat: Beat,
+    /// The run whose clock `written_at` is of.
+    pub clock: u64,
     /// Its writer's wall clock just before the write left, at least…
     pub written_at: Wall,
     /// …and at most so much later.
@@ -56,8 +58,8 @@ pub struct Sighted {
 /// The oldest heartbeat that a replica has not shown, though it exists.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Unseen {
-    /// Its run.
-    pub run: u64,
+    /// The run whose clock `written_at` is of.
+    pub clock: u64,
     /// When it was written, by its writer's wall clock.
     pub written_at: Option<Wall>,
     /// Since when it is known that there is one.
@@ -87,6 +89,8 @@ struct Waiting {
 pub struct Abroad {
     known: BTreeMap<Beat, Known>,
     newest: Option<(Beat, Mono)>,
+    /// This process's own run: nobody else writes any more.
+    ours: Option<u64>,
     waiting: VecDeque<Waiting>,
     dropped: u64,
 }
@@ -113,8 +117,9 @@ impl Abroad {
         }
     }
 
-    /// Forgets that anything at or above this run exists: it was never the source's own.
+    /// This process writes from here on. Forgets that anything at or above its run exists: it was never the source's own.
     pub fn void_from(&mut self, run: u64) {
+        self.ours = Some(run);
         self.known.retain(|beat, _| beat.run < run);
         self.waiting.retain(|waiting| waiting.sighted.beat.run < run);
         self.newest = self.newest.filter(|(newest, _)| newest.run < run);
@@ -133,6 +138,7 @@ impl Abroad {
             written_at: heartbeat.written_at,
             interval: heartbeat.interval,
             fate: Fate::Seen,
+            clock: heartbeat.beat.run,
         };
         for tick in ticks.unwrap_or_default() {
             let told = tick.beat != own.beat;
@@ -162,6 +168,7 @@ impl Abroad {
             let early = Span::from_nanos(tick.interval.as_nanos() / 8);
             let sighted = Sighted {
                 beat: tick.beat,
+                clock: tick.clock,
                 written_at: tick.written_at - early,
                 slack: early + tick.interval + tick.interval.clamp(Span::from_millis(500), Span::from_millis(5_000)),
                 took: None,
@@ -174,6 +181,7 @@ impl Abroad {
         for tick in known.into_iter().filter(|tick| tick.fate != Fate::Void && !is_ours(tick.beat)) {
             let sighted = Sighted {
                 beat: tick.beat,
+                clock: tick.clock,
                 written_at: tick.written_at,
                 slack: Span::ZERO,
                 took: None,
@@ -214,7 +222,7 @@ impl Abroad {
     /// Hands on the sightings that are complete. `take` gives back those that it cannot use yet; after a minute they
     /// are dropped.
     pub fn complete(&mut self, now: Mono, mut take: impl FnMut(&Sighted) -> bool) {
-        let newest = self.newest.map(|(beat, _)| beat);
+        let (newest, ours) = (self.newest.map(|(beat, _)| beat), self.ours);
         let (known, dropped) = (&self.known, &mut self.dropped);
         self.waiting.retain_mut(|waiting| {
             let sighted = &mut waiting.sighted;
@@ -223,11 +231,16 @@ impl Abroad {
             let mut told = sighted.origin == Origin::Presumed;
             if let Some(known) = known.get(&beat) {
                 told |= known.told;
+                // Told again by a later run on the same clock, both go together.
+                (sighted.clock, sighted.written_at) = (known.tick.clock, known.tick.written_at);
                 waiting.fate = known.tick.fate;
             }
             // Nobody will tell any more: the run is over, or has gone on for too long.
             let untold = is_old
-                || newest.is_some_and(|newest| newest.run > beat.run || newest.seq - beat.seq > TICKS_MAX as u64);
+                || ours.is_some_and(|ours| ours > beat.run)
+                || newest.is_some_and(|newest| {
+                    newest.run > beat.run || newest.seq.saturating_sub(beat.seq) > TICKS_MAX as u64
+                });
             let complete = match waiting.fate {
                 Fate::Took(took) => {
                     sighted.took = Some(took);
@@ -264,22 +277,22 @@ impl Abroad {
         let mut later = self.known.range((start, Bound::Included(newest)));
         let oldest = later.find(|(_, known)| matches!(known.tick.fate, Fate::Seen | Fate::Took(_)));
         let watermark = after.and_then(|after| self.known.get(&after));
-        let (beat, written_at, maybe_older) = match (oldest, watermark, after) {
+        let (clock, written_at, maybe_older) = match (oldest, watermark, after) {
             // All there is in between is known.
-            (Some((beat, known)), Some(_), _) => (*beat, Some(known.tick.written_at), false),
+            (Some((_, known)), Some(_), _) => (known.tick.clock, Some(known.tick.written_at), false),
             // Within one run the ticks lie on a grid.
             (Some((beat, known)), None, Some(after)) if after.run == beat.run => {
                 let back = known.tick.interval.times((beat.seq - after.seq - 1) as i64);
-                (*beat, Some(known.tick.written_at - back), false)
+                (known.tick.clock, Some(known.tick.written_at - back), false)
             }
-            (Some((beat, known)), None, _) => (*beat, Some(known.tick.written_at), true),
+            (Some((_, known)), None, _) => (known.tick.clock, Some(known.tick.written_at), true),
             // Others have seen it, and nothing came here that tells when it was written: an interval later at least.
             (None, Some(known), Some(after)) if after.run == newest.run => {
-                (newest, Some(known.tick.written_at + known.tick.interval), false)
+                (known.tick.clock, Some(known.tick.written_at + known.tick.interval), false)
             }
-            (None, ..) => (newest, None, true),
+            (None, ..) => (newest.run, None, true),
         };
-        Some(Unseen { run: beat.run, written_at, known_since, maybe_older })
+        Some(Unseen { clock, written_at, known_since, maybe_older })
     }
 
     /// The written times of all committed heartbeats after `after`, as far as they are known.

@@ -6,7 +6,7 @@
 //!
 //! Packed as varints: for the heartbeat's own run, how many ticks follow; then per tick, newest first, what became of
 //! it and, unless there was none, how far it was off the even grid that ends with this heartbeat. Then the same for
-//! earlier runs, each with its run, newest tick, its time and interval. About 4 bytes a tick.
+//! earlier runs, each with its run and whether it was on the same clock, newest tick, its time and interval. About 4 bytes a tick.
 
 use std::collections::VecDeque;
 
@@ -49,6 +49,8 @@ pub struct Tick {
     pub interval: Span,
     /// What became of it.
     pub fate: Fate,
+    /// The run whose clock `written_at` is of: its own, or a later one's on the same clock.
+    pub clock: u64,
 }
 
 /// A writer's own memory of its key's last ticks, its predecessor's among them.
@@ -59,12 +61,16 @@ pub struct Diary {
 }
 
 impl Diary {
-    /// What was stored before this process wrote anything: its writer's ticks are handed on.
-    pub fn inherit(&mut self, heartbeat: &Heartbeat, at: Mono) {
+    /// What was stored before this process wrote anything: its writer's ticks are handed on. `run` is the one that begins
+    /// now; `same` says that its writer used this clock.
+    pub fn inherit(&mut self, heartbeat: &Heartbeat, run: u64, same: bool, at: Mono) {
         self.ticks.clear();
         for mut tick in ticks_of(heartbeat).unwrap_or_default() {
             if tick.beat == heartbeat.beat {
                 tick.fate = Fate::Seen;
+            }
+            if same && tick.clock == heartbeat.beat.run {
+                tick.clock = run;
             }
             if tick.fate != Fate::Void {
                 self.ticks.push_back((tick, at));
@@ -75,7 +81,7 @@ impl Diary {
 
     /// A write left.
     pub fn sent(&mut self, beat: Beat, written_at: Wall, interval: Span, at: Mono) {
-        self.ticks.push_back((Tick { beat, written_at, interval, fate: Fate::Open }, at));
+        self.ticks.push_back((Tick { beat, written_at, interval, fate: Fate::Open, clock: beat.run }, at));
         self.shorten();
     }
 
@@ -128,7 +134,7 @@ impl Diary {
         let mut bytes = Vec::new();
         let mut room = TICKS_MAX;
         let mut ticks: Vec<&Tick> = self.ticks.iter().map(|(tick, _)| tick).filter(|tick| tick.beat < beat).collect();
-        let mut anchor = Tick { beat, written_at, interval, fate: Fate::Open };
+        let mut anchor = Tick { beat, written_at, interval, fate: Fate::Open, clock: beat.run };
         let mut is_first = true;
         loop {
             let mut entries = Vec::new();
@@ -156,7 +162,8 @@ impl Diary {
                 }
             }
             if !is_first {
-                bytes.extend((beat.run - anchor.beat.run).encode_var_vec());
+                let same = u64::from(anchor.clock == beat.run);
+                bytes.extend(((beat.run - anchor.beat.run) * 2 + same).encode_var_vec());
                 bytes.extend(anchor.beat.seq.encode_var_vec());
                 bytes.extend((anchor.written_at - written_at).as_micros().encode_var_vec());
                 bytes.extend(anchor.interval.as_micros().encode_var_vec());
@@ -227,8 +234,13 @@ impl Unpack<'_> {
 /// `None` where `tg_recent` is no such text: it came from a table, where anybody may have written it.
 pub fn ticks_of(heartbeat: &Heartbeat) -> Option<Vec<Tick>> {
     let mut ticks = Vec::with_capacity(TICKS_MAX + 1);
-    let mut anchor =
-        Tick { beat: heartbeat.beat, written_at: heartbeat.written_at, interval: heartbeat.interval, fate: Fate::Open };
+    let mut anchor = Tick {
+        beat: heartbeat.beat,
+        written_at: heartbeat.written_at,
+        interval: heartbeat.interval,
+        fate: Fate::Open,
+        clock: heartbeat.beat.run,
+    };
     ticks.push(anchor);
     let mut rest = Unpack(&heartbeat.recent);
     if rest.0.is_empty() {
@@ -254,11 +266,12 @@ pub fn ticks_of(heartbeat: &Heartbeat) -> Option<Vec<Tick>> {
             return None;
         }
         let older: u64 = rest.number()?;
-        let run = heartbeat.beat.run.checked_sub(older).filter(|run| *run < anchor.beat.run)?;
+        let run = heartbeat.beat.run.checked_sub(older / 2).filter(|run| *run < anchor.beat.run)?;
+        let clock = if older % 2 == 1 { heartbeat.beat.run } else { run };
         let beat = Beat { run, seq: rest.number()? };
         let written_at = heartbeat.written_at + rest.micros()?;
         let interval = rest.micros().filter(|interval| *interval > Span::ZERO)?;
-        anchor = Tick { beat, written_at, interval, fate: fate_of(rest.number()?)? };
+        anchor = Tick { beat, written_at, interval, fate: fate_of(rest.number()?)?, clock };
         ticks.push(anchor);
     }
 }

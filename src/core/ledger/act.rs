@@ -107,7 +107,8 @@ impl Ledger {
                 for key in &mut source.keys {
                     // What the one before knew of its last ticks is handed on.
                     if let Some(found) = key.found.take() {
-                        key.diary.inherit(&found, now.mono);
+                        let same = found.host == self.plan.host && found.written_at <= now.wall;
+                        key.diary.inherit(&found, source.run, same, now.mono);
                     }
                 }
                 let beat = Beat { run: source.run, seq: 0 };

@@ -204,18 +204,18 @@ impl Ledger {
         let count = self.targets.len();
         let mut abroad = std::mem::take(&mut self.sources[source.index()].keys[usize::from(slot)].abroad);
         abroad.complete(at.mono, |sighted| {
-            let Sighted { beat, written_at, slack, took, glimpse, origin } = *sighted;
+            let Sighted { beat, clock, written_at, slack, took, glimpse, origin } = *sighted;
             if glimpse.replica == source {
                 // No lag lies between: what the bracket shows is the difference of the clocks.
                 if let (Some(missed), Some(took)) = (glimpse.miss_sent, took)
                     && glimpse.epoch == self.clocks.epoch()
                 {
                     let bound = missed - written_at - slack - took;
-                    self.clocks.at_least(source.index(), beat.run, glimpse.at, bound, Basis::CrossRead);
+                    self.clocks.at_least(source.index(), clock, glimpse.at, bound, Basis::CrossRead);
                 }
                 return true;
             }
-            let offset = self.clocks.offset_at(source.index(), beat.run, glimpse.epoch, glimpse.at, at.mono);
+            let offset = self.clocks.offset_at(source.index(), clock, glimpse.epoch, glimpse.at, at.mono);
             let Some((min, _)) = offset.min else { return false };
             let upper = glimpse.hit_received - written_at - min;
             let lower = match (glimpse.miss_sent, took.or((slack > Span::ZERO).then_some(Span::ZERO)), offset.max) {

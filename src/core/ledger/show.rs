@@ -102,7 +102,7 @@ impl Ledger {
                 // A target is late with nothing before somebody has looked at it.
                 Some(unseen) if track.answered_at().is_some() => {
                     let epoch = clocks.epoch();
-                    let offset = clocks.offset_at(source.index(), unseen.run, epoch, now.mono, now.mono);
+                    let offset = clocks.offset_at(source.index(), unseen.clock, epoch, now.mono, now.mono);
                     let age = unseen.written_at.zip(offset.min).map(|(written, (min, _))| now.wall - written - min);
                     match age.filter(|age| !age.is_negative()) {
                         Some(age) => (Some(now.mono - age), unseen.maybe_older),
