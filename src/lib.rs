@@ -23,6 +23,8 @@ pub mod stores;
 pub mod app;
 pub mod cost;
 pub mod driver;
+#[cfg_attr(not(feature = "dynamodb"), expect(unused, reason = "nothing outlives a process without a cloud"))]
+pub mod forget;
 pub mod http;
 pub mod metrics;
 pub mod telemetry;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegauge::forget::ForgetError;
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, cost, telemetry};
+use tidegauge::{app, cost, forget, telemetry};
+use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
@@ -38,6 +40,21 @@ enum Command {
         /// Observers in each region, beside the gauges.
         #[arg(long, value_name = "N", default_value_t = 0)]
         observers: u32,
+    },
+    /// Remove the heartbeats of a region that was retired, once it is sure that nobody writes them.
+    Forget {
+        /// The region whose heartbeats they are.
+        #[arg(value_name = "SOURCE_REGION")]
+        source_region: String,
+        /// Which store; may be left out where there is one.
+        #[arg(long, value_name = "NAME")]
+        store: Option<String>,
+        /// The region whose replica is asked: the source's own, where that is still one of the store's.
+        #[arg(long, value_name = "REGION")]
+        replica: Option<String>,
+        /// Look, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -86,6 +103,10 @@ fn main() -> ExitCode {
         },
         Command::Check { offline } => check(arguments.config.as_deref(), offline),
         Command::Cost { observers } => cost(arguments.config.as_deref(), observers),
+        Command::Forget { source_region, store, replica, dry_run } => {
+            let request = forget::Request { source_region, store, replica, dry_run };
+            forget(arguments.config.as_deref(), &request)
+        }
     }
 }
 
@@ -100,13 +121,7 @@ fn run(settings: Settings, hint: Option<&str>, refused: Option<String>) -> ExitC
     if let Some(hint) = hint {
         eprintln!("{hint}");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("tidegauge: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
     let ended = runtime.block_on(app::run(settings, refused));
     // Whatever still hangs (a name being looked up, say) must not keep the process.
     runtime.shutdown_background();
@@ -117,6 +132,11 @@ fn run(settings: Settings, hint: Option<&str>, refused: Option<String>) -> ExitC
             ExitCode::FAILURE
         }
     }
+}
+
+fn runtime() -> Option<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.inspect_err(|error| eprintln!("tidegauge: cannot start: {error}")).ok()
 }
 
 fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
@@ -148,6 +168,26 @@ fn cost(path: Option<&std::path::Path>, observers: u32) -> ExitCode {
         Err(error) => {
             eprintln!("tidegauge: {error}");
             ExitCode::from(EXIT_SETTINGS)
+        }
+    }
+}
+
+fn forget(path: Option<&std::path::Path>, request: &forget::Request) -> ExitCode {
+    let settings = match Settings::load(path) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    let ended = runtime.block_on(forget::run(&settings, request, &mut |line| println!("{line}")));
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tidegauge: {error}");
+            match error {
+                ForgetError::Request(_) => ExitCode::from(EXIT_USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -20,10 +20,13 @@ pub struct HeartbeatSettings {
 }
 
 impl HeartbeatSettings {
+    /// More slots than this are refused.
+    pub const SLOTS_MAX: Slot = 64;
+
     pub(super) fn read(mut section: Section<'_>) -> HeartbeatSettings {
         let heartbeat = HeartbeatSettings {
             interval: section.duration("interval", INTERVAL).unwrap_or(Duration::from_secs(1)),
-            slots: section.integer("slots", 1..=64).unwrap_or(1),
+            slots: section.integer("slots", 1..=Self::SLOTS_MAX).unwrap_or(1),
             placement: section
                 .choice("placement", &[("inline", Placement::Inline), ("companion", Placement::Companion)])
                 .unwrap_or(Placement::Inline),

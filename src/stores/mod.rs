@@ -5,8 +5,10 @@
 //! settings and an arm in `app.rs`.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use crate::core::model::{Consistency, Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::heartbeat::Found;
+use crate::core::model::{Beat, Consistency, Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
 #[cfg(feature = "dynamodb")]
@@ -43,4 +45,24 @@ pub trait Store: Send + Sync + 'static {
         slot: Slot,
         consistency: Consistency,
     ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
+}
+
+/// What retiring a source takes: for `tidegauge forget`, never while measuring.
+pub trait Forget: Send + Sync {
+    /// What a replica holds under the key of a source, which need not be one of the store's regions any more.
+    fn look(
+        &self,
+        replica: RegionId,
+        source: &Arc<str>,
+        slot: Slot,
+    ) -> impl Future<Output = Result<Option<Found>, Failure>> + Send;
+
+    /// Removes that heartbeat, unless it has moved since it was seen: then it answers `false`.
+    fn remove(
+        &self,
+        replica: RegionId,
+        source: &Arc<str>,
+        slot: Slot,
+        seen: Beat,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 }

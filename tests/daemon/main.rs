@@ -15,6 +15,7 @@ mod lab;
 
 mod calm;
 mod fleet;
+mod forget;
 mod hostile;
 mod lifecycle;
 mod stall;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod failures;
+mod forget;
 mod hostile;
 mod wire;
 mod writes;

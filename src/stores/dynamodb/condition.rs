@@ -20,6 +20,7 @@ pub struct Condition {
 }
 
 const STEADY: &str = "(tg_run = :run AND tg_writer = :writer AND tg_seq < :seq)";
+const UNMOVED: &str = "(tg_run = :seen_run AND tg_seq = :seen_seq)";
 const ABSENT: &str = "attribute_not_exists(#pk)";
 
 fn number(number: u64) -> AttributeValue {
@@ -37,10 +38,7 @@ pub fn fence(expect: Expect, heartbeat: &Heartbeat, keys: &KeyNames) -> Option<C
     let (expression, values) = match expect {
         Expect::Steady => (STEADY.to_owned(), Some(steady())),
         Expect::Takeover { seen: None } => (ABSENT.to_owned(), None),
-        Expect::Takeover { seen: Some(seen) } => (
-            format!("{ABSENT} OR (tg_run = :seen_run AND tg_seq = :seen_seq)"),
-            Some(HashMap::from([(":seen_run".into(), number(seen.run)), (":seen_seq".into(), number(seen.seq))])),
-        ),
+        Expect::Takeover { seen: Some(seen) } => (format!("{ABSENT} OR {UNMOVED}"), unmoved(seen).values),
         Expect::Follow => (format!("{ABSENT} OR tg_run < :run OR {STEADY}"), Some(steady())),
         Expect::ReplaceInvalid => return None,
     };
@@ -50,6 +48,12 @@ pub fn fence(expect: Expect, heartbeat: &Heartbeat, keys: &KeyNames) -> Option<C
         _ => HashMap::from([("#pk".into(), keys.partition.clone())]),
     };
     Some(Condition { expression, names, values })
+}
+
+/// That the heartbeat has not moved since it was seen.
+pub fn unmoved(seen: Beat) -> Condition {
+    let values = HashMap::from([(":seen_run".into(), number(seen.run)), (":seen_seq".into(), number(seen.seq))]);
+    Condition { expression: UNMOVED.to_owned(), names: HashMap::new(), values: Some(values) }
 }
 
 /// That the item is as it was just read, as far as our own attributes go.

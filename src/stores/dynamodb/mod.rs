@@ -22,6 +22,7 @@ mod condition;
 mod connect;
 mod date;
 mod errors;
+mod forget;
 mod item;
 
 use condition::Condition;
