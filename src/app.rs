@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::assess::State;
 use crate::core::judge::{self, Verdicts};
-use crate::core::model::{Plan, RegionId, WriterId};
+use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
+use crate::providers::Nobody;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
@@ -179,6 +180,7 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         store: store.name.as_str().into(),
         kind: store.kind.label(),
         regions: store.regions.iter().map(|region| region.name.as_str().into()).collect(),
+        retired: RegionSet::default(),
         interval: Span::from(store.heartbeat.interval),
         slots: store.heartbeat.slots,
         reads_per_interval: store.reads_per_interval,
@@ -190,6 +192,9 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         observer: settings.role == Role::Observer,
         clock_max_error: settings.clock.max_error.map(Span::from),
         provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
+        polling: None,
+        inspect_every: None,
+        follows_replicas: false,
         warn_lag: Span::from(store.warn_lag),
         writer,
         host,
@@ -209,12 +214,12 @@ async fn start_driver(
         StoreKind::Simulated(simulated) => {
             let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
             let store = SimulatedStore::new(simulated.clone(), regions, clock);
-            driver::start(store, plan, clock, stop, grace)
+            driver::start(store, Nobody, plan, clock, stop, grace)
         }
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
-            driver::start(store, plan, clock, stop, grace)
+            driver::start(store, Nobody, plan, clock, stop, grace)
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),

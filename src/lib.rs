@@ -17,6 +17,7 @@
 
 pub mod clock;
 pub mod core;
+pub mod providers;
 pub mod settings;
 pub mod stores;
 

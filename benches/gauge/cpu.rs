@@ -11,6 +11,7 @@ use tidegauge::clock::Clock;
 use tidegauge::core::model::Plan;
 use tidegauge::core::time::Span;
 use tidegauge::driver;
+use tidegauge::providers::Nobody;
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::dynamodb::DynamoDbStore;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +96,7 @@ async fn driver_cpu(endpoints: &[String]) -> (f64, u64, u64) {
     };
     let adapter = DynamoDbStore::from_settings(store, dynamodb, Duration::from_millis(500)).await;
     let stop = CancellationToken::new();
-    let running = driver::start(adapter, plan, Clock::start(), stop.clone(), Duration::from_secs(1));
+    let running = driver::start(adapter, Nobody, plan, Clock::start(), stop.clone(), Duration::from_secs(1));
     // Connections and the learning of the lag are not the question here.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let counts = || {

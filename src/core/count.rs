@@ -3,24 +3,35 @@
 use super::model::Reason;
 use super::time::Span;
 
-/// The two kinds of call.
+/// The kinds of call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
     /// A heartbeat written.
     Write,
     /// A slot read.
     Read,
+    /// The store itself looked at.
+    Inspect,
+    /// The provider asked.
+    Ask,
 }
 
 impl Operation {
-    /// Both, in the order of their index.
-    pub const ALL: [Operation; 2] = [Operation::Write, Operation::Read];
+    /// All, in the order of their index.
+    pub const ALL: [Operation; 4] = [Operation::Write, Operation::Read, Operation::Inspect, Operation::Ask];
+
+    /// Whether lags are measured by calls of this kind.
+    pub fn measures(self) -> bool {
+        matches!(self, Operation::Write | Operation::Read)
+    }
 
     /// The metric label.
     pub fn label(self) -> &'static str {
         match self {
             Operation::Write => "write",
             Operation::Read => "read",
+            Operation::Inspect => "inspect",
+            Operation::Ask => "ask",
         }
     }
 }
@@ -139,13 +150,13 @@ pub struct RegionCounters {
     /// Reads that were not.
     pub reads_failed: u64,
     /// By [`Operation`], then by [`Reason`].
-    pub errors: [[u64; Reason::ALL.len()]; 2],
+    pub errors: [[u64; Reason::ALL.len()]; Operation::ALL.len()],
     /// By [`Ignored`].
     pub ignored: [u64; Ignored::ALL.len()],
     /// By [`Operation`].
-    pub requests: [Durations<{ REQUEST_ENDS.len() }>; 2],
+    pub requests: [Durations<{ REQUEST_ENDS.len() }>; Operation::ALL.len()],
     /// Capacity units or RU, by [`Operation`].
-    pub capacity_units: [f64; 2],
+    pub capacity_units: [f64; Operation::ALL.len()],
 }
 
 impl Default for RegionCounters {
@@ -154,10 +165,10 @@ impl Default for RegionCounters {
             heartbeats: [0; HeartbeatResult::ALL.len()],
             reads_answered: 0,
             reads_failed: 0,
-            errors: [[0; Reason::ALL.len()]; 2],
+            errors: [[0; Reason::ALL.len()]; Operation::ALL.len()],
             ignored: [0; Ignored::ALL.len()],
-            requests: [Durations::new(&REQUEST_ENDS); 2],
-            capacity_units: [0.0; 2],
+            requests: [Durations::new(&REQUEST_ENDS); Operation::ALL.len()],
+            capacity_units: [0.0; Operation::ALL.len()],
         }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::heartbeat::{Found, Heartbeat};
+use super::inspection::Inspection;
+use super::provider::{Polling, Question, Reading};
 use super::time::{Mono, Span, Wall};
 
 /// A region of one store: its index in [`Plan::regions`].
@@ -16,6 +18,36 @@ impl RegionId {
     /// As an index into anything that is kept per region.
     pub fn index(self) -> usize {
         usize::from(self.0)
+    }
+}
+
+/// A set of the regions of one store.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegionSet(u64);
+
+impl RegionSet {
+    /// Regions that can be told apart, and so that a store may have had in the life of one process.
+    pub const REGIONS_MAX: usize = 64;
+
+    /// Adds one.
+    pub fn insert(&mut self, region: RegionId) {
+        self.0 |= 1 << region.0;
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, region: RegionId) {
+        self.0 &= !(1 << region.0);
+    }
+
+    /// Whether it is in there.
+    pub fn contains(self, region: RegionId) -> bool {
+        self.0 & (1 << region.0) != 0
+    }
+}
+
+impl fmt::Debug for RegionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries((0..64).map(RegionId).filter(|region| self.contains(*region))).finish()
     }
 }
 
@@ -101,8 +133,10 @@ pub struct Plan {
     pub store: Arc<str>,
     /// What kind of store it is, for people: `dynamodb`, `simulated`, …
     pub kind: &'static str,
-    /// All regions; every ordered pair of two of them is a region pair.
+    /// All regions that there are or were; every ordered pair of two of them that are not retired is a region pair.
     pub regions: Vec<Arc<str>>,
+    /// Those that the store has no longer. A place, once given, is kept: calls under way go by it.
+    pub retired: RegionSet,
     /// Time between two heartbeats of a source.
     pub interval: Span,
     /// Heartbeat keys per source, at least 1.
@@ -125,6 +159,12 @@ pub struct Plan {
     pub clock_max_error: Option<Span>,
     /// No two of the provider's servers differ by more than this; `None`: the dates in their answers are not used.
     pub provider_clock_error: Option<Span>,
+    /// Whether and how the provider is asked what it says of the replication.
+    pub polling: Option<Polling>,
+    /// Time between two looks at the store itself; `None`: it is not looked at.
+    pub inspect_every: Option<Span>,
+    /// Whether the regions are those that the store itself names, beside the first of these.
+    pub follows_replicas: bool,
     /// Current lag above this is `lagging`.
     pub warn_lag: Span,
     /// This process, as a writer.
@@ -169,9 +209,10 @@ impl Plan {
         self.region_ids().any(|target| self.covers(source, target))
     }
 
-    /// All regions' ids.
+    /// All regions' ids, those of retired ones aside.
     pub fn region_ids(&self) -> impl DoubleEndedIterator<Item = RegionId> + use<> {
-        (0..self.regions.len() as u16).map(RegionId)
+        let retired = self.retired;
+        (0..self.regions.len() as u16).map(RegionId).filter(move |region| !retired.contains(*region))
     }
 }
 
@@ -327,6 +368,13 @@ pub enum Action {
         /// How.
         consistency: Consistency,
     },
+    /// Look at the store itself, as a region shows it.
+    Inspect {
+        /// The region.
+        region: RegionId,
+    },
+    /// Ask the provider what it says of the replication.
+    Ask(Question),
 }
 
 /// What happened: the answer to one [`Action`].
@@ -368,5 +416,19 @@ pub enum EventKind {
         consistency: Consistency,
         /// What was found, or why nothing could be.
         outcome: Result<SlotRead, Failure>,
+    },
+    /// Answers [`Action::Inspect`].
+    Inspected {
+        /// The region.
+        region: RegionId,
+        /// What it says, or why it says nothing.
+        outcome: Result<Inspection, Failure>,
+    },
+    /// Answers [`Action::Ask`].
+    Answered {
+        /// The region whose endpoint was asked.
+        region: RegionId,
+        /// What it says, in any order, or why it says nothing.
+        outcome: Result<Vec<Reading>, Failure>,
     },
 }

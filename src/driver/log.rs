@@ -10,13 +10,13 @@ use crate::core::model::{Event, EventKind, Failure, Plan, Reason, RegionId, Writ
 /// What the last call of each kind to each region came to.
 pub struct FailureLog {
     plan: Arc<Plan>,
-    failing: Vec<[Option<Reason>; 2]>,
+    failing: Vec<[Option<Reason>; Operation::ALL.len()]>,
 }
 
 impl FailureLog {
     /// Nothing has failed yet.
     pub fn new(plan: Arc<Plan>) -> FailureLog {
-        FailureLog { failing: vec![[None; 2]; plan.regions.len()], plan }
+        FailureLog { failing: vec![[None; Operation::ALL.len()]; plan.regions.len()], plan }
     }
 
     /// Takes note of an answer, and logs it where it changes anything.
@@ -28,6 +28,12 @@ impl FailureLog {
             EventKind::Wrote { source, .. } => self.worked(*source, Operation::Write),
             EventKind::Read { target, outcome: Err(failure), .. } => self.failed(*target, Operation::Read, failure),
             EventKind::Read { target, outcome: Ok(_), .. } => self.worked(*target, Operation::Read),
+            EventKind::Inspected { region, outcome: Err(failure) } => {
+                self.failed(*region, Operation::Inspect, failure);
+            }
+            EventKind::Inspected { region, outcome: Ok(_) } => self.worked(*region, Operation::Inspect),
+            EventKind::Answered { region, outcome: Err(failure) } => self.failed(*region, Operation::Ask, failure),
+            EventKind::Answered { region, outcome: Ok(_) } => self.worked(*region, Operation::Ask),
         }
     }
 

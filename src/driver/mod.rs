@@ -1,7 +1,7 @@
 //! The loop that runs a ledger: timers, calls with deadlines, answers, snapshots. One task per store.
 //!
 //! Calls run as tasks of their own, so that a hung region costs its own calls and nothing else; how many there may be
-//! at once is the ledger's to decide (one write per key, four polls per target).
+//! at once is the ledger's to decide (one write per key, four polls per target, one look and one question per region).
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,12 +18,16 @@ use crate::core::ledger::Ledger;
 use crate::core::model::{Action, Event, EventKind, Failure, Plan, Reason, WriteOutcome};
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Mono, Span};
+use crate::providers::Provider;
 use crate::stores::{Answer, Store};
 
 mod log;
 
 /// Snapshots are published at most ten times per interval, and at most this often.
 const PUBLISH_EVERY: Span = Span::from_millis(50);
+
+/// For calls that measure nothing: looking at a store, asking a provider.
+const PATIENT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The end of a driver that others hold.
 #[derive(Debug)]
@@ -35,13 +39,21 @@ pub struct Driver {
 }
 
 /// Starts to measure one store, until `stop` is cancelled. Resigning may then take as long as `grace`.
-pub fn start<S: Store>(store: S, plan: Plan, clock: Clock, stop: CancellationToken, grace: Duration) -> Driver {
+pub fn start<S: Store, P: Provider>(
+    store: S,
+    provider: P,
+    plan: Plan,
+    clock: Clock,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Driver {
     let plan = Arc::new(plan);
     let mut ledger = Ledger::new(plan.clone(), clock.now());
     let (publish, snapshots) = watch::channel(Arc::new(ledger.snapshot(clock.now())));
     let span = tracing::info_span!("store", name = %plan.store);
     let shell = Shell {
         store: Arc::new(store),
+        provider: Arc::new(provider),
         read_deadline: plan.deadline().to_duration(),
         write_deadline: plan.write_deadline().to_duration(),
         clock,
@@ -51,17 +63,18 @@ pub fn start<S: Store>(store: S, plan: Plan, clock: Clock, stop: CancellationTok
     Driver { snapshots, task: tokio::spawn(running) }
 }
 
-struct Shell<S> {
+struct Shell<S, P> {
     store: Arc<S>,
+    provider: Arc<P>,
     clock: Clock,
     read_deadline: Duration,
     write_deadline: Duration,
     calls: JoinSet<Event>,
 }
 
-async fn run<S: Store>(
+async fn run<S: Store, P: Provider>(
     mut ledger: Ledger,
-    mut shell: Shell<S>,
+    mut shell: Shell<S, P>,
     publish: watch::Sender<Arc<StoreSnapshot>>,
     stop: CancellationToken,
     grace: Duration,
@@ -124,42 +137,44 @@ async fn run<S: Store>(
     }
 }
 
-impl<S: Store> Shell<S> {
+impl<S: Store, P: Provider> Shell<S, P> {
     /// Sends one call on its way. The readings are taken right around it.
     fn call(&mut self, action: Action) {
-        let (store, clock) = (self.store.clone(), self.clock);
+        let (store, provider, clock) = (self.store.clone(), self.provider.clone(), self.clock);
         let (read_deadline, write_deadline) = (self.read_deadline, self.write_deadline);
         self.calls.spawn(async move {
-            match action {
+            let sent = clock.mono();
+            let (kind, capacity_units, server_date) = match action {
                 Action::Write(write) => {
                     let (source, slot, beat) = (write.source, write.heartbeat.slot, write.heartbeat.beat);
-                    let sent = clock.mono();
-                    let answer = timeout(write_deadline, store.write(write)).await.unwrap_or_else(|_| {
-                        Answer::free(WriteOutcome::Failed { failure: late(write_deadline), maybe_committed: true })
-                    });
-                    let kind = EventKind::Wrote { source, slot, beat, outcome: answer.outcome };
-                    Event {
-                        sent,
-                        received: clock.mono(),
-                        capacity_units: answer.capacity_units,
-                        server_date: answer.server_date,
-                        kind,
-                    }
+                    let Answer { outcome, capacity_units, server_date } =
+                        timeout(write_deadline, store.write(write)).await.unwrap_or_else(|_| {
+                            Answer::free(WriteOutcome::Failed { failure: late(write_deadline), maybe_committed: true })
+                        });
+                    (EventKind::Wrote { source, slot, beat, outcome }, capacity_units, server_date)
                 }
                 Action::Read { target, slot, consistency } => {
-                    let sent = clock.mono();
-                    let answer = timeout(read_deadline, store.read(target, slot, consistency)).await;
-                    let answer = answer.unwrap_or_else(|_| Answer::free(Err(late(read_deadline))));
-                    let kind = EventKind::Read { target, slot, consistency, outcome: answer.outcome };
-                    Event {
-                        sent,
-                        received: clock.mono(),
-                        capacity_units: answer.capacity_units,
-                        server_date: answer.server_date,
-                        kind,
-                    }
+                    let Answer { outcome, capacity_units, server_date } =
+                        timeout(read_deadline, store.read(target, slot, consistency))
+                            .await
+                            .unwrap_or_else(|_| Answer::free(Err(late(read_deadline))));
+                    (EventKind::Read { target, slot, consistency, outcome }, capacity_units, server_date)
                 }
-            }
+                Action::Inspect { region } => {
+                    let Answer { outcome, capacity_units, server_date } =
+                        timeout(PATIENT_DEADLINE, store.inspect(region))
+                            .await
+                            .unwrap_or_else(|_| Answer::free(Err(late(PATIENT_DEADLINE))));
+                    (EventKind::Inspected { region, outcome }, capacity_units, server_date)
+                }
+                Action::Ask(question) => {
+                    let region = question.region;
+                    let outcome = timeout(PATIENT_DEADLINE, provider.ask(question)).await;
+                    let outcome = outcome.unwrap_or_else(|_| Err(late(PATIENT_DEADLINE)));
+                    (EventKind::Answered { region, outcome }, 0.0, None)
+                }
+            };
+            Event { sent, received: clock.mono(), capacity_units, server_date, kind }
         });
     }
 

@@ -260,7 +260,9 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     });
     let by_operation = |of: &dyn Fn(&RegionCounters, Operation) -> Value| {
         let rows = regions.iter().flat_map(|(labels, counters)| {
-            Operation::ALL.into_iter().map(|operation| {
+            // What this store's plan never does is left out.
+            let done = |operation: &Operation| counters.requests[*operation as usize].count > 0 || operation.measures();
+            Operation::ALL.into_iter().filter(done).map(|operation| {
                 let mut labels = labels.clone();
                 labels.push(label("operation", operation.label()));
                 (labels, of(counters, operation))

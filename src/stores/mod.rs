@@ -8,7 +8,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::core::heartbeat::Found;
-use crate::core::model::{Beat, Consistency, Failure, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::inspection::Inspection;
+use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
 #[cfg(feature = "dynamodb")]
@@ -45,6 +46,14 @@ pub trait Store: Send + Sync + 'static {
         slot: Slot,
         consistency: Consistency,
     ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
+
+    /// What the store says of itself, as one region shows it.
+    fn inspect(&self, _region: RegionId) -> impl Future<Output = Answer<Result<Inspection, Failure>>> + Send {
+        async {
+            let message = "this kind of store says nothing of itself".to_owned();
+            Answer::free(Err(Failure { reason: Reason::Other, message }))
+        }
+    }
 }
 
 /// What retiring a source takes: for `tidegauge forget`, never while measuring.

@@ -152,6 +152,7 @@ impl Hand {
                 Action::Read { target, slot, consistency } => {
                     EventKind::Read { target, slot, consistency, outcome: outcome(target) }
                 }
+                Action::Inspect { .. } | Action::Ask(_) => panic!("the plan asks for no such thing: {action:?}"),
             };
             let event =
                 Event { sent: self.now.mono, received: self.now.mono, capacity_units: 0.0, server_date: None, kind };

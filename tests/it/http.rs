@@ -11,11 +11,12 @@ use axum::http::{Method, Request, StatusCode};
 use serde_json::Value as Json;
 use tidegauge::clock::Clock;
 use tidegauge::core::judge::{self, Verdicts};
-use tidegauge::core::model::{Placement, Plan, ReadSchedule, WriterId};
+use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
 use tidegauge::http::{self, Shared};
 use tidegauge::metrics::declare;
+use tidegauge::providers::Nobody;
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::simulated::SimulatedStore;
 use tidegauge::view::{Identity, Sources};
@@ -70,6 +71,7 @@ impl Gauge {
             store: "orders".into(),
             kind: "simulated",
             regions: REGIONS.map(Arc::from).to_vec(),
+            retired: RegionSet::default(),
             interval: Span::from_millis(1_000),
             slots,
             reads_per_interval: 5,
@@ -81,6 +83,9 @@ impl Gauge {
             observer: false,
             clock_max_error: None,
             provider_clock_error: None,
+            polling: None,
+            inspect_every: None,
+            follows_replicas: false,
             warn_lag: Span::from_millis(5_000),
             writer: WriterId(1),
             host: "a-host".into(),
@@ -90,7 +95,7 @@ impl Gauge {
         let clock = Clock::start_virtual(STARTED);
         let store = SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock);
         let stop = CancellationToken::new();
-        let driver = driver::start(store, plan, clock, stop.clone(), Duration::from_secs(1));
+        let driver = driver::start(store, Nobody, plan, clock, stop.clone(), Duration::from_secs(1));
         if !elapsed.is_zero() {
             tokio::time::sleep(elapsed).await;
         }

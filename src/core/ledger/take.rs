@@ -21,6 +21,7 @@ impl Ledger {
             let region = match &event.kind {
                 EventKind::Wrote { source, .. } => source,
                 EventKind::Read { target, .. } => target,
+                EventKind::Inspected { region, .. } | EventKind::Answered { region, .. } => region,
             };
             self.clocks.server(region.index(), at.after(event.sent - event.received).wall, date, at);
         }
@@ -37,6 +38,12 @@ impl Ledger {
                     Err(failure) => self.read_failed(target, &failure, at.mono),
                 }
                 self.plan_poll(target.index(), now.mono);
+            }
+            EventKind::Inspected { region, .. } => {
+                self.count_call(region, Operation::Inspect, event.received - event.sent, event.capacity_units);
+            }
+            EventKind::Answered { region, .. } => {
+                self.count_call(region, Operation::Ask, event.received - event.sent, event.capacity_units);
             }
         }
     }

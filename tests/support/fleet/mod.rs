@@ -200,6 +200,7 @@ impl Fleet {
         let region = match &action {
             Action::Write(write) => write.source,
             Action::Read { target, .. } => *target,
+            Action::Inspect { .. } | Action::Ask(_) => panic!("no plan of a fleet asks for that: {action:?}"),
         };
         let lost = self.unreachable.contains(&region) && plan.local != Some(region);
         match action {
@@ -235,6 +236,7 @@ impl Fleet {
                     self.put(sent + request, happening);
                 }
             }
+            Action::Inspect { .. } | Action::Ask(_) => {}
         }
     }
 

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tidegauge::core::heartbeat::Found;
+use tidegauge::core::inspection::Inspection;
 use tidegauge::core::ledger::Ledger;
 use tidegauge::core::model::{
-    Action, Beat, Consistency, Event, EventKind, Failure, Placement, Plan, ReadSchedule, Reason, RegionId, Slot, Write,
-    WriteOutcome, WriterId,
+    Action, Beat, Consistency, Event, EventKind, Failure, Placement, Plan, ReadSchedule, Reason, RegionId, RegionSet,
+    Slot, Write, WriteOutcome, WriterId,
 };
+use tidegauge::core::provider::{Question, Reading};
 use tidegauge::core::sample::Sample;
 use tidegauge::core::snapshot::StoreSnapshot;
 use tidegauge::core::time::{Mono, Now, Span, Wall};
@@ -92,9 +94,18 @@ pub struct Sim {
     queue: BinaryHeap<Reverse<(Mono, u64)>>,
     happenings: HashMap<u64, Happening>,
     order: u64,
+    /// What the store says of itself.
+    pub inspect: Inspect,
+    /// What the provider says.
+    pub ask: Ask,
+    /// What it was asked, and when.
+    pub questions: Vec<(Mono, Question)>,
     random: SmallRng,
     known: HashMap<(RegionId, RegionId), Sample>,
 }
+
+type Inspect = Box<dyn FnMut(RegionId) -> Result<Inspection, Failure>>;
+type Ask = Box<dyn FnMut(&Question) -> Result<Vec<Reading>, Failure>>;
 
 /// A plan over so many regions, at 1 Hz.
 pub fn plan(regions: usize) -> Plan {
@@ -102,6 +113,7 @@ pub fn plan(regions: usize) -> Plan {
         store: "orders".into(),
         kind: "simulated",
         regions: (0..regions).map(|region| format!("region-{region}").into()).collect(),
+        retired: RegionSet::default(),
         interval: Span::from_millis(1_000),
         slots: 1,
         reads_per_interval: 5,
@@ -113,6 +125,9 @@ pub fn plan(regions: usize) -> Plan {
         observer: false,
         clock_max_error: None,
         provider_clock_error: None,
+        polling: None,
+        inspect_every: None,
+        follows_replicas: false,
         warn_lag: Span::from_millis(5_000),
         writer: WriterId(0xA),
         host: "this-host".into(),
@@ -143,6 +158,9 @@ impl Sim {
             queue: BinaryHeap::new(),
             happenings: HashMap::new(),
             order: 0,
+            inspect: Box::new(|_| panic!("nobody said what the store says of itself")),
+            ask: Box::new(|_| Ok(Vec::new())),
+            questions: Vec::new(),
             random: SmallRng::seed_from_u64(seed ^ 0x5eed),
             known: HashMap::new(),
         }
@@ -251,6 +269,15 @@ impl Sim {
                 } else {
                     self.put(sent + request, Happening::ReadArrives { target, slot, consistency, sent, answer });
                 }
+            }
+            Action::Inspect { region } => {
+                let outcome = (self.inspect)(region);
+                self.answer(sent, sent + request + answer, EventKind::Inspected { region, outcome });
+            }
+            Action::Ask(question) => {
+                let (region, outcome) = (question.region, (self.ask)(&question));
+                self.questions.push((sent, question));
+                self.answer(sent, sent + request + answer, EventKind::Answered { region, outcome });
             }
         }
     }

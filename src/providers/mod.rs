@@ -1,0 +1,26 @@
+//! The seam behind which what a provider says of its own replication is fetched.
+//!
+//! As with stores: no timing, no retrying, no scheduling. The ledger says what to ask and when, the driver puts a deadline
+//! on it.
+
+use std::future::Future;
+
+use crate::core::model::Failure;
+use crate::core::provider::{Question, Reading};
+
+/// Somebody who publishes metrics about a store.
+pub trait Provider: Send + Sync + 'static {
+    /// Asks one region's endpoint. Periods of which nothing is known have no reading; what is not finite or below 0 is
+    /// left out.
+    fn ask(&self, question: Question) -> impl Future<Output = Result<Vec<Reading>, Failure>> + Send;
+}
+
+/// Of a store about which nobody publishes anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Provider for Nobody {
+    async fn ask(&self, _question: Question) -> Result<Vec<Reading>, Failure> {
+        Ok(Vec::new())
+    }
+}
