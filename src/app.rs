@@ -87,9 +87,9 @@ impl Gauge {
         let host = boot_id();
         let count = settings.stores.len();
         for (index, store) in settings.stores.iter().enumerate() {
-            let phase = index as f64 / (count * store.regions.len()) as f64;
+            let phase = index as f64 / (count * store.regions.len().max(1)) as f64;
             let plan = plan(store, &settings, writer, host.clone(), phase);
-            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await;
+            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await?;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
         }
@@ -193,8 +193,8 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         clock_max_error: settings.clock.max_error.map(Span::from),
         provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
         polling: None,
-        inspect_every: None,
-        follows_replicas: false,
+        inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
+        follows_replicas: store.follows_replicas,
         warn_lag: Span::from(store.warn_lag),
         writer,
         host,
@@ -209,8 +209,8 @@ async fn start_driver(
     clock: Clock,
     stop: CancellationToken,
     grace: Duration,
-) -> Driver {
-    match &settings.kind {
+) -> anyhow::Result<Driver> {
+    let driver = match &settings.kind {
         StoreKind::Simulated(simulated) => {
             let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
             let store = SimulatedStore::new(simulated.clone(), regions, clock);
@@ -219,11 +219,20 @@ async fn start_driver(
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
+            let plan = Plan { regions: store.regions(), ..plan };
+            if plan.regions.is_empty() {
+                bail!(
+                    "store {:?} is to be asked for its regions, and there is no region to ask in; set AWS_REGION, or \
+                     list the regions",
+                    settings.name
+                );
+            }
             driver::start(store, Nobody, plan, clock, stop, grace)
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
-    }
+    };
+    Ok(driver)
 }
 
 /// The host's boot id: two processes that read the same one share a wall clock.

@@ -432,3 +432,14 @@ pub enum EventKind {
         outcome: Result<Vec<Reading>, Failure>,
     },
 }
+
+impl EventKind {
+    /// The region that was called.
+    pub fn region(&self) -> RegionId {
+        match self {
+            EventKind::Wrote { source, .. } => *source,
+            EventKind::Read { target, .. } => *target,
+            EventKind::Inspected { region, .. } | EventKind::Answered { region, .. } => *region,
+        }
+    }
+}

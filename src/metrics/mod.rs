@@ -228,15 +228,15 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
 }
 
 fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
-    let regions: Vec<(Labels, &RegionCounters)> =
-        stores
-            .iter()
-            .flat_map(|store| {
-                store.plan.regions.iter().zip(&store.regions).map(|(region, counters)| {
-                    (vec![label("store", &store.plan.store), label("region", region)], counters)
-                })
+    let regions: Vec<(Labels, &RegionCounters)> = stores
+        .iter()
+        .flat_map(|store| {
+            store.plan.region_ids().map(|region| {
+                let labels = vec![label("store", &store.plan.store), label("region", store.region(region))];
+                (labels, &store.regions[region.index()])
             })
-            .collect();
+        })
+        .collect();
     let mut counted =
         |metric, name, count: Range<usize>, of: &dyn Fn(&RegionCounters, usize) -> (&'static str, u64)| {
             let rows = regions.iter().flat_map(|(labels, counters)| {
@@ -297,9 +297,10 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
 
 fn render_seats(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     let seats = stores.iter().flat_map(|store| {
-        store.plan.regions.iter().zip(&store.seats).filter_map(|(region, seat)| {
-            let active = f64::from(u8::from((*seat)? == Seat::Ours));
-            Some((vec![label("store", &store.plan.store), label("region", region)], Value::Number(active)))
+        store.plan.region_ids().filter_map(|region| {
+            let active = f64::from(u8::from(store.seats[region.index()]? == Seat::Ours));
+            let labels = vec![label("store", &store.plan.store), label("region", store.region(region))];
+            Some((labels, Value::Number(active)))
         })
     });
     page.family(declare::WRITER_ACTIVE, seats);

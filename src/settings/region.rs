@@ -53,6 +53,33 @@ pub(super) struct RegionRules {
 pub(super) const ALL_KEYS: &[&str] = &["endpoint", "role_arn", "external_id", "profile", "client_id"];
 
 impl RegionSettings {
+    /// The name that stands for every region.
+    pub const ANY: &str = "*";
+
+    /// A region of which nothing is said but its name.
+    pub fn bare(name: &str) -> RegionSettings {
+        let name = name.to_owned();
+        RegionSettings { name, endpoint: None, role_arn: None, external_id: None, profile: None, client_id: None }
+    }
+
+    /// What is not said here as it is said there.
+    pub(super) fn or(self, other: Option<RegionSettings>) -> RegionSettings {
+        let Some(other) = other else { return self };
+        // An external id is one role's.
+        let (role_arn, external_id) = match self.role_arn {
+            Some(role) => (Some(role), self.external_id),
+            None => (other.role_arn, other.external_id),
+        };
+        RegionSettings {
+            name: self.name,
+            endpoint: self.endpoint.or(other.endpoint),
+            role_arn,
+            external_id,
+            profile: self.profile.or(other.profile),
+            client_id: self.client_id.or(other.client_id),
+        }
+    }
+
     pub(super) fn read(mut section: Section<'_>, rules: &RegionRules) -> RegionSettings {
         section.require("name", "every region has one, such as name = \"us-east-1\"");
         let name = section.text("name", rules.name).unwrap_or_default();

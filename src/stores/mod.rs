@@ -47,6 +47,9 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
 
+    /// The regions by their ids, where they have become more: said before the first call to a new one.
+    fn follow(&self, _regions: &[Arc<str>]) {}
+
     /// What the store says of itself, as one region shows it.
     fn inspect(&self, _region: RegionId) -> impl Future<Output = Answer<Result<Inspection, Failure>>> + Send {
         async {

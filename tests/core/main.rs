@@ -9,6 +9,7 @@ mod sim;
 mod assess;
 mod brackets;
 mod fleets;
+mod follow;
 mod outstanding;
 mod properties;
 mod restarts;

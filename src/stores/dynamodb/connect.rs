@@ -1,6 +1,5 @@
 //! One client per region on one shared configuration, each with its region's credentials, and no hidden retries.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -18,31 +17,49 @@ use crate::settings::RegionSettings;
 
 mod credentials;
 
-/// Clients for these regions, in their order. Credentials are looked up with the first call, not here: a gauge must
-/// start while they are out of reach.
-///
-/// Where there is a local region, its token service is the one asked: another region's may be out of reach.
-pub async fn clients(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Vec<Client> {
-    // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for twice.
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    // Always given, or the SDK would ask the instance's metadata service and wait for it.
-    if let Some(region) = local.or(regions.first().map(|first| first.name.as_str())) {
-        loader = loader.region(Region::new(region.to_owned()));
+/// What all regions' clients have in common.
+pub struct Connector {
+    shared: SdkConfig,
+    /// One for all regions that have none of their own: its credentials are looked up once.
+    default: Option<SharedCredentialsProvider>,
+    deadline: Duration,
+    patience: Duration,
+}
+
+impl Connector {
+    /// Reads the environment and the shared configuration files, and reaches nothing. Credentials are looked up with the
+    /// first call: a gauge must start while they are out of reach.
+    ///
+    /// The token service asked for roles is that of `home`: another region's may be out of reach. Without one it is taken
+    /// from where the SDK looks for a region.
+    pub async fn new(home: Option<&str>, deadline: Duration) -> Connector {
+        // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for
+        // twice.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        // Given wherever it can be, or the SDK would ask the instance's metadata service and wait for it.
+        if let Some(region) = home {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let shared = loader.load().await;
+        // Less than the deadline, so that a call that lacks credentials can still say so.
+        let patience = deadline.mul_f64(0.75);
+        let default = shared.credentials_provider().map(|provider| Background::of(provider, patience));
+        Connector { shared, default, deadline, patience }
     }
-    let shared = loader.load().await;
-    // Less than the deadline, so that a call that lacks credentials can still say so.
-    let patience = deadline.mul_f64(0.75);
-    // One for all regions that have none of their own: its credentials are looked up once.
-    let default = shared.credentials_provider().map(|provider| Background::of(provider, patience));
-    let mut clients = Vec::with_capacity(regions.len());
-    for region in regions {
-        let provider = match own_provider(&shared, region).await {
-            Some(own) => Some(Background::of(own, patience)),
-            None => default.clone(),
+
+    /// The region that the SDK was given, or found.
+    pub fn home(&self) -> Option<&str> {
+        self.shared.region().map(Region::as_ref)
+    }
+
+    /// A client for one region. Reaches nothing yet.
+    pub async fn client(&self, region: &RegionSettings) -> Client {
+        let provider = match own_provider(&self.shared, region).await {
+            Some(own) => Some(Background::of(own, self.patience)),
+            None => self.default.clone(),
         };
-        clients.push(client(&shared, region, provider, deadline));
+        client(&self.shared, region, provider, self.deadline)
     }
-    clients
 }
 
 fn client(
@@ -90,9 +107,4 @@ async fn own_provider(shared: &SdkConfig, region: &RegionSettings) -> Option<Sha
         role = role.external_id(external_id.expose());
     }
     Some(SharedCredentialsProvider::new(role.build().await))
-}
-
-/// Region names, shared with every heartbeat that is decoded.
-pub fn names(regions: &[RegionSettings]) -> Vec<Arc<str>> {
-    regions.iter().map(|region| Arc::from(region.name.as_str())).collect()
 }

@@ -143,8 +143,14 @@ pub fn typical_lag() -> Lag {
 
 impl Sim {
     pub fn new(plan: Plan, lag: Lag, network: Network, seed: u64) -> Sim {
+        let regions = plan.regions.len();
+        Sim::over(regions, plan, lag, network, seed)
+    }
+
+    /// Over a world of so many regions, of which the plan may not know yet.
+    pub fn over(regions: usize, plan: Plan, lag: Lag, network: Network, seed: u64) -> Sim {
         let now = Now { mono: Mono::from_nanos(0), wall: Wall::from_micros(1_800_000_000_000_000) };
-        let mut world = World::new(plan.regions.len(), seed, lag);
+        let mut world = World::new(regions, seed, lag);
         world.log_truth();
         Sim {
             ledger: Ledger::new(Arc::new(plan), now),
