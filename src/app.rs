@@ -186,6 +186,7 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         reads_per_interval: store.reads_per_interval,
         read_schedule: store.read_schedule,
         consistency: store.read,
+        asks_for_strong: store.asks_for_strong,
         placement: store.heartbeat.placement,
         local: store.regions.iter().position(is_local).map(|index| RegionId(index as u16)),
         remote_reads: store.remote_reads,

@@ -55,6 +55,8 @@ pub struct Look {
     pub newest: Option<Inspected>,
     /// Why the last look failed, if it did.
     pub failing: Option<Reason>,
+    /// This host's clock − that of the region's servers, at least and at most, by the dates in their answers.
+    pub clock: Option<(Span, Span)>,
 }
 
 /// Who writes a source's heartbeat, as far as this process knows.

@@ -34,6 +34,8 @@ pub struct StoreSettings {
     pub heartbeat: HeartbeatSettings,
     /// How heartbeats are read back within the target region. Default strong, and eventual for an observer.
     pub read: Consistency,
+    /// Whether the settings themselves say strong, rather than by default.
+    pub asks_for_strong: bool,
     /// Whether a gauge polls the other regions' replicas as well as its own: it then measures the way from its region to
     /// theirs on one clock, and bounds their clocks by what it reads there. Default: `false`.
     pub remote_reads: bool,
@@ -107,8 +109,11 @@ const REGIONS_OF_ANY_KIND: RegionRules =
     RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later" };
 
 impl StoreSettings {
-    /// How many region pairs a process with these settings measures.
+    /// How many region pairs a process with these settings measures; none where the store is to be asked.
     pub fn pair_count(&self) -> usize {
+        if self.follows_replicas {
+            return 0;
+        }
         let others = self.regions.len().saturating_sub(1);
         match self.local_region {
             None => self.regions.len() * others,
@@ -168,6 +173,7 @@ impl StoreSettings {
         let kind = kind(&mut section, &kinds, &region_names);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
+        let asks_for_strong = read == Some(Consistency::Strong);
         let read = read.unwrap_or(match place.role {
             Role::Gauge => Consistency::Strong,
             Role::Observer => Consistency::Eventual,
@@ -178,6 +184,7 @@ impl StoreSettings {
             local_region,
             heartbeat,
             read,
+            asks_for_strong,
             remote_reads,
             reads_per_interval,
             read_schedule,

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::core::heartbeat::Found;
-use crate::core::inspection::Inspection;
+use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
@@ -57,6 +57,19 @@ pub trait Store: Send + Sync + 'static {
             Answer::free(Err(Failure { reason: Reason::Other, message }))
         }
     }
+}
+
+/// What `tidegauge check` needs beside what a gauge does.
+pub trait Check: Store {
+    /// The regions by their ids, as the settings name them.
+    fn known_regions(&self) -> Vec<Arc<str>>;
+
+    /// Writes a key that is nobody's heartbeat, to see whether that is permitted. `now` goes into it.
+    fn try_write(&self, region: RegionId, now: Wall) -> impl Future<Output = Answer<Result<(), Failure>>> + Send;
+
+    /// What a reader of the findings should know of such a store, by what it is about: what a conflict comes to, and what
+    /// cannot be seen from outside.
+    fn remarks(&self, mode: Option<Mode>, slots: Slot) -> Vec<(&'static str, String)>;
 }
 
 /// What retiring a source takes: for `tidegauge forget`, never while measuring.

@@ -155,11 +155,10 @@ fn regions_that_the_settings_list_stay_whatever_the_store_says() {
     let looks = sim.snapshot().looks;
     assert!(looks.iter().all(|look| look.newest.is_some()), "where it writes, it looks");
     let first = |index: usize| looks[index].newest.clone().unwrap().inspection;
-    assert_eq!(first(0).replicas, [Replica {
-        name: Arc::from("region-0"),
-        status: ReplicaStatus::Active,
-        description: String::new()
-    }]);
+    assert_eq!(
+        first(0).replicas,
+        [Replica { name: Arc::from("region-0"), status: ReplicaStatus::Active, description: String::new() }]
+    );
 }
 
 #[test]

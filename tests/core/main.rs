@@ -7,6 +7,7 @@ mod fleet;
 mod sim;
 
 mod assess;
+mod audit;
 mod brackets;
 mod fleets;
 mod follow;

@@ -167,8 +167,12 @@ impl Ledger {
     }
 
     /// What the store last said of itself there, and why it says nothing now.
-    pub(super) fn look_of(&self, region: RegionId) -> snapshot::Look {
+    pub(super) fn look_of(&self, region: RegionId, now: Mono) -> snapshot::Look {
         let look = &self.looks[region.index()];
-        snapshot::Look { newest: look.newest.clone(), failing: look.calls.failing }
+        snapshot::Look {
+            newest: look.newest.clone(),
+            failing: look.calls.failing,
+            clock: self.clocks.against_server(region.index(), now),
+        }
     }
 }

@@ -28,7 +28,7 @@ impl Ledger {
             taken: now,
             pairs,
             seats,
-            looks: (0..plan.regions.len() as u16).map(|region| self.look_of(RegionId(region))).collect(),
+            looks: (0..plan.regions.len() as u16).map(|region| self.look_of(RegionId(region), now.mono)).collect(),
             regions: self.regions.clone(),
             own: self.own,
         }

@@ -21,6 +21,7 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
+mod check;
 mod condition;
 mod connect;
 mod date;

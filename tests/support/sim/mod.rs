@@ -119,6 +119,7 @@ pub fn plan(regions: usize) -> Plan {
         reads_per_interval: 5,
         read_schedule: ReadSchedule::Adaptive,
         consistency: Consistency::Strong,
+        asks_for_strong: false,
         placement: Placement::Inline,
         local: None,
         remote_reads: false,
