@@ -22,6 +22,7 @@ use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::providers::Nobody;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
+use crate::stores::Store;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
@@ -220,7 +221,7 @@ async fn start_driver(
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
-            let plan = Plan { regions: store.regions(), ..plan };
+            let plan = Plan { regions: store.known_regions(), ..plan };
             if plan.regions.is_empty() {
                 bail!(
                     "store {:?} is to be asked for its regions, and there is no region to ask in; set AWS_REGION, or \

@@ -47,6 +47,9 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
 
+    /// The regions by their ids, as far as they are known.
+    fn known_regions(&self) -> Vec<Arc<str>>;
+
     /// The regions by their ids, where they have become more: said before the first call to a new one.
     fn follow(&self, _regions: &[Arc<str>]) {}
 
@@ -61,9 +64,6 @@ pub trait Store: Send + Sync + 'static {
 
 /// What `tidegauge check` needs beside what a gauge does.
 pub trait Check: Store {
-    /// The regions by their ids, as the settings name them.
-    fn known_regions(&self) -> Vec<Arc<str>>;
-
     /// Writes a key that is nobody's heartbeat, to see whether that is permitted. `now` goes into it.
     fn try_write(&self, region: RegionId, now: Wall) -> impl Future<Output = Answer<Result<(), Failure>>> + Send;
 

@@ -1,7 +1,5 @@
 //! What `tidegauge check` asks of a table, and what is to be known of DynamoDB.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 use super::{DynamoDbStore, date, errors, units};
@@ -12,10 +10,6 @@ use crate::core::time::Wall;
 use crate::stores::{Answer, Check};
 
 impl Check for DynamoDbStore {
-    fn known_regions(&self) -> Vec<Arc<str>> {
-        self.regions()
-    }
-
     async fn try_write(&self, region: RegionId, now: Wall) -> Answer<Result<(), Failure>> {
         let mut item = self.keys.probe_key(&self.name(region));
         // What consumers of the table's stream skip heartbeats by holds for this item, too.

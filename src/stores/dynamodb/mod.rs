@@ -63,7 +63,7 @@ impl Site {
 
 impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynamoDbStore").field("table", &self.table).field("regions", &self.regions()).finish()
+        f.debug_struct("DynamoDbStore").field("table", &self.table).field("regions", &self.known_regions()).finish()
     }
 }
 
@@ -87,12 +87,6 @@ impl DynamoDbStore {
             settings: settings.clone(),
             connector,
         }
-    }
-
-    /// The regions that it knows of, by their ids: those of the settings, or, where these name none, the SDK's own; and
-    /// then those that it was told of. Empty where there is no such region either.
-    pub fn regions(&self) -> Vec<Arc<str>> {
-        self.sites().iter().map(|site| site.name.clone()).collect()
     }
 
     fn sites(&self) -> RwLockReadGuard<'_, Vec<Arc<Site>>> {
@@ -259,6 +253,12 @@ impl Store for DynamoDbStore {
         };
         let (answer, server_date) = date::noting(call).await;
         Answer { server_date, ..answer }
+    }
+
+    /// Those of the settings, or, where these name none, the SDK's own; and then those that it was told of. Empty where
+    /// there is no such region either.
+    fn known_regions(&self) -> Vec<Arc<str>> {
+        self.sites().iter().map(|site| site.name.clone()).collect()
     }
 
     fn follow(&self, regions: &[Arc<str>]) {
