@@ -22,6 +22,7 @@ use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::providers::Nobody;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
+#[cfg(feature = "dynamodb")]
 use crate::stores::Store;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
