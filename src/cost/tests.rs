@@ -7,7 +7,7 @@ use super::*;
 use crate::core::heartbeat::{Heartbeat, Value};
 use crate::core::model::{Beat, WriterId};
 use crate::core::time::{Span, Wall};
-use crate::settings::{DynamodbSettings, PriceSettings, StoreKind};
+use crate::settings::{DynamodbSettings, KeySettings, KeyType, PriceSettings, StoreKind, TableSettings};
 
 /// Three regions, a heartbeat and five strong reads a second in each: the example of the documents.
 const THREE: Usage = Usage {
@@ -44,8 +44,10 @@ regions = [{ name = "a" }, { name = "b" }]
 fn settings(toml: &str) -> Settings {
     let mut settings = Settings::from_toml(toml).unwrap();
     for store in settings.stores.iter_mut().filter(|store| store.name != "toy") {
-        let (table, partition_key, sort_key) = ("Cells".to_owned(), "PK".to_owned(), "SK".to_owned());
-        store.kind = StoreKind::Dynamodb(DynamodbSettings { table, partition_key, sort_key });
+        let key = |name: &str| KeySettings { name: name.to_owned(), kind: KeyType::S };
+        let (table, partition_key, sort_key) = ("Cells".to_owned(), key("PK"), Some(key("SK")));
+        let heartbeats = TableSettings { table: table.clone(), partition_key, sort_key };
+        store.kind = StoreKind::Dynamodb(DynamodbSettings { table, heartbeats });
     }
     settings
 }

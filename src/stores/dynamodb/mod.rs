@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 
 use crate::core::heartbeat::Found;
@@ -18,15 +18,18 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
+mod batch;
 mod condition;
 mod connect;
 mod date;
 mod errors;
 mod forget;
 mod item;
+mod keys;
 
 use condition::Condition;
-use item::{ATTRIBUTES, Item, KeyNames};
+use item::{ATTRIBUTES, Item};
+use keys::Keys;
 
 /// Pages of one slot's partition that are read at most. A page holds a megabyte, thousands of heartbeats: whoever
 /// fills sixteen of them is not a region, and must not keep the reader busy.
@@ -34,8 +37,9 @@ const PAGES_MAX: usize = 16;
 
 /// A global table.
 pub struct DynamoDbStore {
+    /// The table that holds the heartbeats, which may be a companion of the application's.
     table: String,
-    keys: KeyNames,
+    keys: Keys,
     regions: Vec<Arc<str>>,
     clients: Vec<Client>,
 }
@@ -54,8 +58,8 @@ impl DynamoDbStore {
         deadline: Duration,
     ) -> DynamoDbStore {
         DynamoDbStore {
-            table: dynamodb.table.clone(),
-            keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
+            table: dynamodb.heartbeats.table.clone(),
+            keys: Keys::of(&dynamodb.heartbeats),
             regions: connect::names(&settings.regions),
             clients: connect::clients(&settings.regions, settings.local_region.as_deref(), deadline).await,
         }
@@ -137,10 +141,18 @@ impl DynamoDbStore {
         }
     }
 
-    async fn query(&self, target: RegionId, slot: Slot, consistency: Consistency) -> (Result<SlotRead, Failure>, f64) {
+    /// Reads a slot's partition, where `sort` is the sort key's name.
+    async fn query(
+        &self,
+        target: RegionId,
+        slot: Slot,
+        consistency: Consistency,
+        sort: &str,
+    ) -> (Result<SlotRead, Failure>, f64) {
         let mut read = SlotRead::default();
         let mut spent = 0.0;
         let mut from: Option<Item> = None;
+        let partition = self.keys.partition(slot);
         for _ in 0..PAGES_MAX {
             let mut query = self
                 .client(target)
@@ -148,9 +160,9 @@ impl DynamoDbStore {
                 .table_name(&self.table)
                 .consistent_read(consistency == Consistency::Strong)
                 .key_condition_expression("#pk = :partition")
-                .expression_attribute_names("#pk", &self.keys.partition)
-                .expression_attribute_names("#sk", &self.keys.sort)
-                .expression_attribute_values(":partition", AttributeValue::S(item::partition(slot)))
+                .expression_attribute_names("#pk", self.keys.partition_name())
+                .expression_attribute_names("#sk", sort)
+                .expression_attribute_values(":partition", partition.clone())
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .set_exclusive_start_key(from.take());
             query = query.projection_expression(format!("#sk, {}", ATTRIBUTES.join(", ")));
@@ -160,8 +172,11 @@ impl DynamoDbStore {
             };
             spent += units(page.consumed_capacity());
             for item in page.items() {
-                match item.get(&self.keys.sort).and_then(|sort| self.region_of(sort)) {
-                    Some((region, name)) => read.found.push((region, item::decode(item, name, slot))),
+                match self.keys.source_of(item, slot, &self.regions) {
+                    Some(index) => {
+                        let found = item::decode(item, &self.regions[index], slot);
+                        read.found.push((RegionId(index as u16), found));
+                    }
                     None => read.unknown_sources = read.unknown_sources.saturating_add(1),
                 }
             }
@@ -170,14 +185,8 @@ impl DynamoDbStore {
                 return (Ok(read), spent);
             }
         }
-        let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", item::partition(slot));
+        let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", keys::shown(&partition));
         (Err(Failure { reason: Reason::Other, message }), spent)
-    }
-
-    fn region_of(&self, sort: &AttributeValue) -> Option<(RegionId, &Arc<str>)> {
-        let name = sort.as_s().ok()?;
-        let index = self.regions.iter().position(|region| **region == **name)?;
-        Some((RegionId(index as u16), &self.regions[index]))
     }
 }
 
@@ -210,7 +219,13 @@ impl Store for DynamoDbStore {
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
-        let ((outcome, capacity_units), server_date) = date::noting(self.query(target, slot, consistency)).await;
+        let look = async {
+            match self.keys.sort_name() {
+                Some(sort) => self.query(target, slot, consistency, sort).await,
+                None => self.batch(target, slot, consistency).await,
+            }
+        };
+        let ((outcome, capacity_units), server_date) = date::noting(look).await;
         Answer { outcome, capacity_units, server_date }
     }
 }
