@@ -39,6 +39,8 @@ pub enum Kind {
     TableMissing,
     /// The region does not say what the store looks like.
     InspectFailing,
+    /// The table is not as the settings say.
+    SettingsDiffer,
     /// Heartbeats cannot be read.
     ReadFailing,
     /// Heartbeats cannot be written.
@@ -63,9 +65,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::TableMissing,
         Kind::InspectFailing,
+        Kind::SettingsDiffer,
         Kind::ReadFailing,
         Kind::WriteFailing,
         Kind::NotReplicated,
@@ -83,6 +86,7 @@ impl Kind {
         match self {
             Kind::TableMissing => "table_missing",
             Kind::InspectFailing => "inspect_failing",
+            Kind::SettingsDiffer => "settings_differ",
             Kind::ReadFailing => "read_failing",
             Kind::WriteFailing => "write_failing",
             Kind::NotReplicated => "not_replicated",
@@ -100,6 +104,7 @@ impl Kind {
     pub fn level(self) -> Level {
         match self {
             Kind::TableMissing
+            | Kind::SettingsDiffer
             | Kind::ReadFailing
             | Kind::WriteFailing
             | Kind::NotReplicated
@@ -121,6 +126,7 @@ impl Kind {
                 "create it there (add a replica to the global table), or correct its name in the settings"
             }
             Kind::InspectFailing => "grant dynamodb:DescribeTable; until then replicas and capacity are not known",
+            Kind::SettingsDiffer => "correct the settings: names and types of the keys as the table has them",
             Kind::ReadFailing => "without it nothing arrives that could be timed: see the cause",
             Kind::WriteFailing => "without it nothing is sent that could be timed: see the cause",
             Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
@@ -210,6 +216,7 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
 }
 
 fn of_inspection(inspection: &Inspection, wanted: Wanted, judge: &mut impl FnMut(Kind, Option<String>)) {
+    judge(Kind::SettingsDiffer, inspection.differs.clone());
     let mode = inspection.mode;
     judge(Kind::NotReplicated, (mode == Mode::Single).then(|| "the table has no other replica".to_owned()));
     judge(Kind::LegacyVersion, (mode == Mode::Legacy).then(|| "the global table is of version 2017.11.29".to_owned()));

@@ -130,4 +130,6 @@ pub struct Inspection {
     pub mode: Mode,
     /// What this region can take; `None` where that is not said.
     pub capacity: Option<Capacity>,
+    /// What of it is not as the settings say, in words.
+    pub differs: Option<String>,
 }

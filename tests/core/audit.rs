@@ -19,6 +19,7 @@ fn inspection(names: &[&str]) -> Inspection {
         witnesses: Vec::new(),
         mode: if names.len() == 1 { Mode::Single } else { Mode::Asynchronous },
         capacity: Some(Capacity::OnDemand),
+        differs: None,
     }
 }
 

@@ -25,6 +25,7 @@ fn inspection(replicas: &[(usize, ReplicaStatus)]) -> Inspection {
         witnesses: Vec::new(),
         mode: Mode::Asynchronous,
         capacity: Some(Capacity::OnDemand),
+        differs: None,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{
-    BillingMode, MultiRegionConsistency, ReplicaDescription, ReplicaStatus as Status, TableDescription, TableStatus,
+    BillingMode, KeyType, MultiRegionConsistency, ReplicaDescription, ReplicaStatus as Status, TableDescription,
+    TableStatus,
 };
 
 use super::{DynamoDbStore, errors};
@@ -23,6 +24,10 @@ pub(super) async fn inspect(store: &DynamoDbStore, region: RegionId) -> Result<I
         return Err(Failure { reason: Reason::Other, message });
     };
     let mut inspection = of(table, &store.name(region));
+    let (said, is) = (store.keys.describe(), keys_of(table));
+    if said != is {
+        inspection.differs = Some(format!("the table's keys are {is}, and the settings say {said}"));
+    }
     if inspection.mode == Mode::Legacy {
         let described = client.describe_global_table().global_table_name(&store.table).send().await;
         let described = described.map_err(|error| errors::failure(&error))?;
@@ -52,8 +57,22 @@ fn of(table: &TableDescription, here: &Arc<str>) -> Inspection {
         },
         witnesses: witnesses.map(Arc::from).collect(),
         capacity: capacity(table),
+        differs: None,
         replicas,
     }
+}
+
+/// A table's keys, in the words of [`super::keys::Keys::describe`].
+fn keys_of(table: &TableDescription) -> String {
+    let name_of = |kind: &KeyType| table.key_schema().iter().find(|key| key.key_type() == kind);
+    let with_type = |name: &str| {
+        let definition = table.attribute_definitions().iter().find(|definition| definition.attribute_name() == name);
+        let kind = definition.map_or("?", |definition| definition.attribute_type().as_str());
+        format!("{name} ({kind})")
+    };
+    let keys = [KeyType::Hash, KeyType::Range].into_iter().filter_map(|kind| name_of(&kind));
+    let keys: Vec<String> = keys.map(|key| with_type(key.attribute_name())).collect();
+    keys.join(" and ")
 }
 
 /// Adds those that are not there yet. The region asked knows its own table best.

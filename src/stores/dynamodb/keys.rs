@@ -56,6 +56,13 @@ impl Keys {
         Keys { partition: table.partition_key.clone(), sort: table.sort_key.clone() }
     }
 
+    /// Their names and types, for people.
+    pub fn describe(&self) -> String {
+        let keys = std::iter::once(&self.partition).chain(&self.sort);
+        let keys: Vec<String> = keys.map(|key| format!("{} ({:?})", key.name, key.kind)).collect();
+        keys.join(" and ")
+    }
+
     /// What the partition key's attribute is called.
     pub fn partition_name(&self) -> &str {
         &self.partition.name

@@ -30,6 +30,7 @@ fn a_global_table_is_its_replicas_and_the_region_asked() {
                 witnesses: Vec::new(),
                 mode: Mode::Asynchronous,
                 capacity: Some(Capacity::OnDemand),
+                differs: None,
             }
         );
     });
@@ -106,6 +107,19 @@ fn a_table_of_the_first_version_says_so_and_its_replicas_are_asked_for_in_its_ow
         assert_eq!(inspection.mode, Mode::Legacy);
         let replicas = [SOURCE, TARGET].map(|name| replica(name, ReplicaStatus::Active));
         assert_eq!(inspection.replicas, replicas);
+    });
+}
+
+#[test]
+fn keys_that_are_not_as_the_settings_say_are_told_with_both() {
+    with_credentials(async || {
+        let bench = Bench::start().await;
+        let keys =
+            json!([{ "AttributeName": "PK", "KeyType": "HASH" }, { "AttributeName": "order", "KeyType": "RANGE" }]);
+        let types = json!([{ "AttributeName": "PK", "AttributeType": "S" }, { "AttributeName": "order", "AttributeType": "N" }]);
+        let inspection = inspect(&bench, json!({ "KeySchema": keys, "AttributeDefinitions": types })).await.unwrap();
+        let differs = "the table's keys are PK (S) and order (N), and the settings say PK (S) and SK (S)";
+        assert_eq!(inspection.differs.as_deref(), Some(differs));
     });
 }
 
