@@ -3,9 +3,9 @@
 //! ```text
 //!  settings ──► topology: stores × regions ⇒ region pairs
 //!                  │
-//!                  ▼            Action{Write|Read}
-//!    ┌─ driver (one task per store) ─────────────────► store (SDK calls, each with a deadline)
-//!    │   owns the Ledger (pure)  ◄── Event{Wrote|Read, sent, received} ──┘
+//!                  ▼            Action{Write|Read|Inspect|Ask}
+//!    ┌─ driver (one task per store) ─────────────────► store, provider (SDK calls, each with a deadline)
+//!    │   owns the Ledger (pure)  ◄── Event{Wrote|Read|Inspected|Answered, sent, received} ──┘
 //!    ▼ Snapshot (immutable, behind a watch channel, published at most every 50 ms)
 //!    ├─► judge     how long each pair has been in its state
 //!    ├─► metrics   render(snapshots, now)            GET /metrics
