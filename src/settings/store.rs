@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::dynamodb::{self, DynamodbSettings};
 use super::heartbeat::HeartbeatSettings;
 use super::local;
+use super::provider::ProviderSettings;
 use super::region::{self, RegionRules, RegionSettings};
 use super::section::Section;
 use super::simulated::{self, SimulatedSettings};
@@ -38,6 +39,8 @@ pub struct StoreSettings {
     pub read_schedule: ReadSchedule,
     /// A pair whose current lag is above this is `lagging`: 100 ms to 24 h, default 5 s.
     pub warn_lag: Duration,
+    /// How the provider is asked what it says of the replication; `None`: it is not asked.
+    pub provider: Option<ProviderSettings>,
     /// Its replicas, 2 to 30, names unique. Every ordered pair of two of them is a region pair.
     pub regions: Vec<RegionSettings>,
     /// Of which kind it is, and what that kind needs.
@@ -123,6 +126,7 @@ impl StoreSettings {
         let read_schedule = section.choice("read_schedule", &schedules).unwrap_or(ReadSchedule::Adaptive);
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
+        let provider = ProviderSettings::read(&mut section, place, kinds.first().copied(), &regions);
         let kind = kind(&mut section, &kinds, &region_names);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
@@ -140,6 +144,7 @@ impl StoreSettings {
             reads_per_interval,
             read_schedule,
             warn_lag,
+            provider,
             regions,
             kind,
         })
