@@ -16,11 +16,14 @@ use crate::clock::Clock;
 use crate::core::assess::State;
 use crate::core::judge::{self, Verdicts};
 use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
+use crate::core::provider::Polling;
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::providers::Nobody;
+#[cfg(feature = "dynamodb")]
+use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
@@ -192,7 +195,11 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         observer: settings.role == Role::Observer,
         clock_max_error: settings.clock.max_error.map(Span::from),
         provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
-        polling: None,
+        polling: store.provider.as_ref().map(|provider| Polling {
+            every: Span::from(provider.every),
+            period: Span::from(provider.period),
+            delay: Span::from(provider.delay),
+        }),
         inspect_every: None,
         follows_replicas: false,
         warn_lag: Span::from(store.warn_lag),
@@ -219,7 +226,12 @@ async fn start_driver(
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
-            driver::start(store, Nobody, plan, clock, stop, grace)
+            if plan.polling.is_some() {
+                let provider = CloudWatch::from_settings(settings, dynamodb, driver::PATIENT_DEADLINE).await;
+                driver::start(store, provider, plan, clock, stop, grace)
+            } else {
+                driver::start(store, Nobody, plan, clock, stop, grace)
+            }
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),

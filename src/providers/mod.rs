@@ -8,6 +8,9 @@ use std::future::Future;
 use crate::core::model::Failure;
 use crate::core::provider::{Question, Reading};
 
+#[cfg(feature = "dynamodb")]
+pub mod cloudwatch;
+
 /// Somebody who publishes metrics about a store.
 pub trait Provider: Send + Sync + 'static {
     /// Asks one region's endpoint. Periods of which nothing is known have no reading; what is not finite or below 0 is

@@ -1,4 +1,6 @@
 //! One client per region on one shared configuration, each with its region's credentials, and no hidden retries.
+//!
+//! [`Account`] is what clients of all services have in common.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,58 +20,82 @@ use crate::settings::RegionSettings;
 
 mod credentials;
 
-/// Clients for these regions, in their order. Credentials are looked up with the first call, not here: a gauge must
-/// start while they are out of reach.
-///
-/// Where there is a local region, its token service is the one asked: another region's may be out of reach.
-pub async fn clients(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Vec<Client> {
-    // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for twice.
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-    // Always given, or the SDK would ask the instance's metadata service and wait for it.
-    if let Some(region) = local.or(regions.first().map(|first| first.name.as_str())) {
-        loader = loader.region(Region::new(region.to_owned()));
-    }
-    let shared = loader.load().await;
-    // Less than the deadline, so that a call that lacks credentials can still say so.
-    let patience = deadline.mul_f64(0.75);
-    // One for all regions that have none of their own: its credentials are looked up once.
-    let default = shared.credentials_provider().map(|provider| Background::of(provider, patience));
-    let mut clients = Vec::with_capacity(regions.len());
-    for region in regions {
-        let provider = match own_provider(&shared, region).await {
-            Some(own) => Some(Background::of(own, patience)),
-            None => default.clone(),
-        };
-        clients.push(client(&shared, region, provider, deadline));
-    }
-    clients
+/// How regions are reached, by whichever client: one configuration for all, and the credentials of each.
+pub struct Account {
+    shared: SdkConfig,
+    regions: Vec<RegionSettings>,
+    /// One for all regions that have none of their own: its credentials are looked up once.
+    default: Option<SharedCredentialsProvider>,
+    deadline: Duration,
 }
 
-fn client(
-    shared: &SdkConfig,
-    region: &RegionSettings,
-    provider: Option<SharedCredentialsProvider>,
-    deadline: Duration,
-) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(deadline)
-        .read_timeout(deadline)
-        .operation_timeout(deadline)
-        .operation_attempt_timeout(deadline)
-        .build();
-    let mut config = aws_sdk_dynamodb::Config::from(shared)
-        .to_builder()
-        .region(Region::new(region.name.clone()))
-        // A retry that nobody sees is lag that nobody sees.
-        .retry_config(RetryConfig::standard().with_max_attempts(1))
-        .timeout_config(timeouts)
-        .interceptor(NoteDate)
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    // Also where it is none: an address that the environment gives is one for all regions, and would have a single
-    // replica measured against itself.
-    config.set_endpoint_url(region.endpoint.clone());
-    config.set_credentials_provider(provider);
-    Client::from_conf(config.build())
+impl Account {
+    /// As these regions' settings say; no call takes longer than `deadline`. Credentials are looked up with the first
+    /// call, not here: a gauge must start while they are out of reach.
+    ///
+    /// Where there is a local region, its token service is the one asked: another region's may be out of reach.
+    pub async fn of(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Account {
+        // Timeouts and retries are not set here but for each region: credentials may take their time, and be asked for
+        // twice.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        // Always given, or the SDK would ask the instance's metadata service and wait for it.
+        if let Some(region) = local.or(regions.first().map(|first| first.name.as_str())) {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let shared = loader.load().await;
+        let default = shared.credentials_provider().map(|provider| Background::of(provider, patience(deadline)));
+        Account { shared, regions: regions.to_vec(), default, deadline }
+    }
+
+    /// What the settings say of a region. Of one that is not in them there is only its name to go by.
+    pub fn settings(&self, region: &str) -> RegionSettings {
+        let found = self.regions.iter().find(|settings| settings.name == region);
+        found.cloned().unwrap_or_else(|| RegionSettings::named(region))
+    }
+
+    /// The configuration of any client of this region: no hidden retries, nothing that outlasts the deadline.
+    ///
+    /// Endpoints are the clients' own to set, also where there is none to set: an address that the environment gives is
+    /// one for all regions, and would have a single replica measured against itself.
+    pub async fn config(&self, region: &RegionSettings) -> SdkConfig {
+        let provider = match own_provider(&self.shared, region).await {
+            Some(own) => Some(Background::of(own, patience(self.deadline))),
+            None => self.default.clone(),
+        };
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.deadline)
+            .read_timeout(self.deadline)
+            .operation_timeout(self.deadline)
+            .operation_attempt_timeout(self.deadline)
+            .build();
+        let mut config = self.shared.clone().into_builder();
+        config.set_credentials_provider(provider);
+        config
+            .region(Region::new(region.name.clone()))
+            // A retry that nobody sees is lag that nobody sees.
+            .retry_config(RetryConfig::standard().with_max_attempts(1))
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+}
+
+/// How long a call waits for credentials: less than its deadline, so that one that lacks them can still say so.
+fn patience(deadline: Duration) -> Duration {
+    deadline.mul_f64(0.75)
+}
+
+/// Clients for these regions, in their order.
+pub async fn clients(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Vec<Client> {
+    let account = Account::of(regions, local, deadline).await;
+    let mut clients = Vec::with_capacity(regions.len());
+    for region in regions {
+        let config = account.config(region).await;
+        let mut config = aws_sdk_dynamodb::Config::from(&config).to_builder().interceptor(NoteDate);
+        config.set_endpoint_url(region.endpoint.clone());
+        clients.push(Client::from_conf(config.build()));
+    }
+    clients
 }
 
 /// The credentials that the settings name for this region, if they do.

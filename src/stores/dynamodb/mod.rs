@@ -19,9 +19,9 @@ use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
 mod condition;
-mod connect;
+pub(crate) mod connect;
 mod date;
-mod errors;
+pub(crate) mod errors;
 mod forget;
 mod item;
 
