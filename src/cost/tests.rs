@@ -49,7 +49,7 @@ fn settings(toml: &str) -> Settings {
         let (table, partition_key, sort_key) = ("Cells".to_owned(), "PK".to_owned(), "SK".to_owned());
         store.kind = StoreKind::Dynamodb(DynamodbSettings { table, partition_key, sort_key });
         let (every, period, delay) = (Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(120));
-        store.provider = (store.name == "carts").then_some(ProviderSettings { every, period, delay, table: None });
+        store.provider = (store.name == "carts").then_some(ProviderSettings { every, period, delay });
     }
     settings
 }

@@ -66,8 +66,7 @@ fn key(section: &mut Section<'_>, which: &'static str) -> Option<String> {
     name
 }
 
-/// A table's name, without what is of one region alone.
-pub(super) fn table(text: &str) -> Result<String, String> {
+fn table(text: &str) -> Result<String, String> {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     if (3..=255).contains(&text.len()) && text.bytes().all(is_known) {
         return Ok(text.to_owned());

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::dynamodb;
 use super::region::RegionSettings;
 use super::section::Section;
 use super::store::KindKey;
@@ -30,9 +29,6 @@ pub struct ProviderSettings {
     pub period: Duration,
     /// A period counts as published once it has been over for so long: 0 to 30 m, default 2 m.
     pub delay: Duration,
-    /// The table to ask about, where it is not the one that the heartbeats are in: the application's own, of which the
-    /// heartbeats of a companion say nothing.
-    pub table: Option<String>,
 }
 
 impl ProviderSettings {
@@ -49,7 +45,6 @@ impl ProviderSettings {
             every: section.duration("every", EVERY).unwrap_or(5 * MINUTE),
             period: period(&mut section).unwrap_or(5 * MINUTE),
             delay: section.duration("delay", DELAY).unwrap_or(2 * MINUTE),
-            table: section.text("table", dynamodb::table),
         };
         section.finish();
         let is_wanted = store.has("provider") && poll != Some(false);

@@ -51,17 +51,16 @@ impl fmt::Debug for CloudWatch {
 }
 
 impl CloudWatch {
-    /// As the settings say: about the table that the heartbeats are in, unless they name another. Reaches nothing yet.
-    /// No call takes longer than `deadline`.
+    /// As the settings say, about the application's table, wherever the heartbeats are. Reaches nothing yet. No call
+    /// takes longer than `deadline`.
     pub async fn from_settings(
         settings: &StoreSettings,
         dynamodb: &DynamodbSettings,
         deadline: Duration,
     ) -> CloudWatch {
         let account = Account::of(&settings.regions, settings.local_region.as_deref(), deadline).await;
-        let other = settings.provider.as_ref().and_then(|provider| provider.table.as_ref());
         CloudWatch {
-            table: other.unwrap_or(&dynamodb.table).clone(),
+            table: dynamodb.table.clone(),
             account: Some(account),
             clients: Mutex::default(),
             regions: RwLock::new(connect::names(&settings.regions).into()),

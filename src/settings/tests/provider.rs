@@ -14,7 +14,7 @@ fn provider(toml: &str) -> Option<ProviderSettings> {
 
 fn of_seconds(every: u64, period: u64, delay: u64) -> ProviderSettings {
     let [every, period, delay] = [every, period, delay].map(Duration::from_secs);
-    ProviderSettings { every, period, delay, table: None }
+    ProviderSettings { every, period, delay }
 }
 
 #[test]
@@ -24,15 +24,6 @@ fn a_gauge_asks_about_its_tables_unless_it_is_told_not_to() {
     let all = table("", "provider = { every = \"1m\", period = \"2m\", delay = \"0s\" }");
     assert_eq!(provider(&all), Some(of_seconds(60, 120, 0)));
     assert_eq!(provider(&table("", "provider = { poll = false, every = \"1m\" }")), None);
-}
-
-#[test]
-fn heartbeats_of_a_companion_are_told_from_the_application_s_table() {
-    let companion = "heartbeat = { placement = \"companion\" }\nprovider = { table = \"GlobalCellState\" }";
-    let asked = provider(&table("", companion)).unwrap().table;
-    assert_eq!(asked.as_deref(), Some("GlobalCellState"));
-    let found = complaints(&table("", "provider = { table = \"arn:aws:dynamodb:us-east-1:1:table/T\" }"));
-    assert!(found[0].contains("an ARN is of one region"), "{found:?}");
 }
 
 #[test]

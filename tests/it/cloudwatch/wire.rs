@@ -19,13 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Two regions, of which the first has this endpoint for CloudWatch.
 async fn from_settings(endpoint: &str, deadline: Duration) -> CloudWatch {
-    with_keys("", endpoint, deadline).await
-}
-
-/// The same, of a store with these keys.
-async fn with_keys(keys: &str, endpoint: &str, deadline: Duration) -> CloudWatch {
     let settings = Settings::from_toml(&format!(
-        "cell.central = true\n[[stores]]\nname = \"orders\"\n{keys}\n\
+        "cell.central = true\n[[stores]]\nname = \"orders\"\n\
          regions = [{{ name = \"xx-nowhere-1\"{endpoint} }}, {{ name = \"xx-nowhere-2\" }}]\n\
          [stores.dynamodb]\ntable = \"{TABLE}\"\npartition_key = \"PK\"\nsort_key = \"SK\"\n",
     ))
@@ -50,23 +45,6 @@ fn a_question_goes_once_to_the_region_s_endpoint_signed_for_it() {
         assert!(request.contains("/xx-nowhere-1/monitoring/aws4_request"), "{request}");
         assert!(request.contains("ReplicationLatency") && request.contains("xx-nowhere-2"), "{request}");
         assert!(requests.try_recv().is_err(), "a refusal is told, not tried again");
-    });
-}
-
-#[test]
-fn the_table_that_is_asked_about_need_not_be_the_heartbeats_own() {
-    with_credentials(async || {
-        let (endpoint, mut requests) = answer_all_with(THROTTLED).await;
-        let endpoint = format!(", cloudwatch_endpoint = \"{endpoint}\"");
-        for (keys, table) in [("", TABLE), ("provider = { table = \"Orders\" }", "Orders")] {
-            let cloudwatch = with_keys(keys, &endpoint, DEADLINE).await;
-            cloudwatch.ask(of(RegionId(0))).await.unwrap_err();
-            let request = requests.recv().await.unwrap();
-            assert_eq!(
-                ["Orders", TABLE].map(|name| request.contains(name)),
-                ["Orders", TABLE].map(|name| name == table)
-            );
-        }
     });
 }
 
