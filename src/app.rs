@@ -26,6 +26,8 @@ use crate::providers::Nobody;
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
+use crate::stores::Store;
+#[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
 use crate::view::{Identity, Sources};
@@ -90,9 +92,9 @@ impl Gauge {
         let host = boot_id();
         let count = settings.stores.len();
         for (index, store) in settings.stores.iter().enumerate() {
-            let phase = index as f64 / (count * store.regions.len()) as f64;
+            let phase = index as f64 / (count * store.regions.len().max(1)) as f64;
             let plan = plan(store, &settings, writer, host.clone(), phase);
-            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await;
+            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await?;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
         }
@@ -189,6 +191,7 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         reads_per_interval: store.reads_per_interval,
         read_schedule: store.read_schedule,
         consistency: store.read,
+        asks_for_strong: store.asks_for_strong,
         placement: store.heartbeat.placement,
         local: store.regions.iter().position(is_local).map(|index| RegionId(index as u16)),
         remote_reads: store.remote_reads,
@@ -200,8 +203,8 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
             period: Span::from(provider.period),
             delay: Span::from(provider.delay),
         }),
-        inspect_every: None,
-        follows_replicas: false,
+        inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
+        follows_replicas: store.follows_replicas,
         warn_lag: Span::from(store.warn_lag),
         writer,
         host,
@@ -216,8 +219,8 @@ async fn start_driver(
     clock: Clock,
     stop: CancellationToken,
     grace: Duration,
-) -> Driver {
-    match &settings.kind {
+) -> anyhow::Result<Driver> {
+    let driver = match &settings.kind {
         StoreKind::Simulated(simulated) => {
             let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
             let store = SimulatedStore::new(simulated.clone(), regions, clock);
@@ -226,8 +229,17 @@ async fn start_driver(
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
+            let plan = Plan { regions: store.known_regions(), ..plan };
+            if plan.regions.is_empty() {
+                bail!(
+                    "store {:?} is to be asked for its regions, and there is no region to ask in; set AWS_REGION, or \
+                     list the regions",
+                    settings.name
+                );
+            }
             if plan.polling.is_some() {
-                let provider = CloudWatch::from_settings(settings, dynamodb, driver::PATIENT_DEADLINE).await;
+                let deadline = driver::PATIENT_DEADLINE;
+                let provider = CloudWatch::from_settings(settings, dynamodb, &plan.regions, deadline).await;
                 driver::start(store, provider, plan, clock, stop, grace)
             } else {
                 driver::start(store, Nobody, plan, clock, stop, grace)
@@ -235,7 +247,8 @@ async fn start_driver(
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
-    }
+    };
+    Ok(driver)
 }
 
 /// The host's boot id: two processes that read the same one share a wall clock.

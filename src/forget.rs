@@ -12,9 +12,9 @@ use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::heartbeat::{Found, Heartbeat};
 use crate::core::model::{Failure, RegionId, Slot};
 use crate::settings::{HeartbeatSettings, Settings, StoreKind, StoreSettings};
-use crate::stores::Forget;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
+use crate::stores::{Forget, Store};
 
 /// How long one call may take: there is no schedule to keep, and credentials may have to be fetched first.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -80,7 +80,6 @@ pub enum ForgetError {
 /// this release can read. What was removed before that stays removed, and was said.
 pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&str)) -> Result<(), ForgetError> {
     let store = store_of(settings, request)?;
-    let replica = replica_of(store, request)?;
     match &store.kind {
         StoreKind::Simulated(_) => Err(ForgetError::Request(format!(
             "store {:?} is simulated: nothing of it outlives the process",
@@ -89,6 +88,7 @@ pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&st
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let keeper = DynamoDbStore::from_settings(store, dynamodb, DEADLINE).await;
+            let replica = replica_of(&keeper, store, request)?;
             forget(&keeper, store, replica, request, say).await
         }
         #[cfg(not(feature = "dynamodb"))]
@@ -114,30 +114,50 @@ fn store_of<'a>(settings: &'a Settings, request: &Request) -> Result<&'a StoreSe
     }
 }
 
-fn replica_of(store: &StoreSettings, request: &Request) -> Result<RegionId, ForgetError> {
-    let place = |name: &str| store.regions.iter().position(|region| region.name == name);
+/// The replica to ask, and its name.
+fn replica_of(
+    keeper: &impl Store,
+    store: &StoreSettings,
+    request: &Request,
+) -> Result<(RegionId, Arc<str>), ForgetError> {
+    let mut known = keeper.known_regions();
+    let place = |known: &[Arc<str>], name: &str| known.iter().position(|region| **region == *name);
     let found = match &request.replica {
-        Some(wanted) => place(wanted).ok_or_else(|| {
-            let known: Vec<&str> = store.regions.iter().map(|region| region.name.as_str()).collect();
-            ForgetError::Request(format!("{wanted:?} is none of the store's regions; there are {}", known.join(", ")))
-        })?,
-        None => place(&request.source_region).or(store.local_region.as_deref().and_then(place)).unwrap_or_default(),
+        Some(wanted) => match place(&known, wanted) {
+            Some(found) => found,
+            // Which others there are is the store's to say.
+            None if store.follows_replicas => {
+                known.push(wanted.as_str().into());
+                keeper.follow(&known);
+                known.len() - 1
+            }
+            None => {
+                let problem = format!("{wanted:?} is none of the store's regions; there are {}", known.join(", "));
+                return Err(ForgetError::Request(problem));
+            }
+        },
+        None => place(&known, &request.source_region)
+            .or(store.local_region.as_deref().and_then(|local| place(&known, local)))
+            .unwrap_or_default(),
     };
-    Ok(RegionId(found as u16))
+    let Some(name) = known.get(found) else {
+        return Err(ForgetError::Request("there is no region to ask in; name one with --replica".to_owned()));
+    };
+    Ok((RegionId(found as u16), name.clone()))
 }
 
 async fn forget(
     keeper: &impl Forget,
     store: &StoreSettings,
-    replica: RegionId,
+    (replica, asked): (RegionId, Arc<str>),
     request: &Request,
     say: &mut dyn FnMut(&str),
 ) -> Result<(), ForgetError> {
     let source: Arc<str> = request.source_region.as_str().into();
-    let asked = &store.regions[replica.index()].name;
     let failed = |what: &str, slot: Slot| {
         let what = format!("slot {slot} of {source} could not be {what}");
-        move |failure| ForgetError::Call { what, replica: asked.clone(), failure }
+        let replica = asked.to_string();
+        move |failure| ForgetError::Call { what, replica, failure }
     };
     let unreadable = |slots: &[Slot], what| ForgetError::Unreadable {
         source_region: source.to_string(),
@@ -165,7 +185,7 @@ async fn forget(
         say(&format!("{asked} holds heartbeats of {source} in store {}: slots {}", store.name, listed(&slots)));
     }
     if let Some(patience) = stored.iter().map(|(_, heartbeat)| heartbeat.interval).max() {
-        if **asked != *source {
+        if asked != source {
             say(&format!(
                 "they are seen from {asked}: while nothing is replicated from {source}, a writer there looks as if it had \
                  stopped"

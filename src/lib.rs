@@ -22,6 +22,8 @@ pub mod settings;
 pub mod stores;
 
 pub mod app;
+#[cfg_attr(not(feature = "dynamodb"), expect(unused, reason = "there is nothing to reach without a cloud"))]
+pub mod check;
 pub mod cost;
 pub mod driver;
 #[cfg_attr(not(feature = "dynamodb"), expect(unused, reason = "nothing outlives a process without a cloud"))]

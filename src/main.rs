@@ -1,16 +1,22 @@
-//! Arguments, settings, run. Exit codes: 0 an orderly end, 1 a failure, 64 wrong usage, 78 bad settings.
+//! Arguments, settings, run. Exit codes: 0 an orderly end, 1 a failure, 64 wrong usage, 78 bad settings; of `check` also 1
+//! warnings, 2 errors.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegauge::check::Verdict;
+use tidegauge::clock::Clock;
 use tidegauge::forget::ForgetError;
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, cost, forget, telemetry};
+use tidegauge::{app, check, cost, forget, telemetry};
 use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
+/// What `check` found: nothing worse than this.
+const EXIT_WARNINGS: u8 = 1;
+const EXIT_ERRORS: u8 = 2;
 
 /// Measures how stale the data is in each cell of a multi-region, multi-active store.
 #[derive(Debug, Parser)]
@@ -29,11 +35,15 @@ enum Command {
     Run,
     /// Measure three simulated stores in which things go wrong now and then: nothing is needed, nothing is touched.
     Demo,
-    /// Check the settings and say what is wrong with them.
+    /// Check the settings, then reach every store and region, and say what is wrong and what to do. Exit code 1 where there
+    /// are warnings, 2 where something does not work.
     Check {
         /// Look at the settings alone and reach no store.
         #[arg(long)]
         offline: bool,
+        /// Answer in JSON.
+        #[arg(long, conflicts_with = "offline")]
+        json: bool,
     },
     /// Say what the settings cost in a month, worked out from them alone: no store is reached.
     Cost {
@@ -101,7 +111,7 @@ fn main() -> ExitCode {
             }
             Err(error) => refuse(&error),
         },
-        Command::Check { offline } => check(arguments.config.as_deref(), offline),
+        Command::Check { offline, json } => check(arguments.config.as_deref(), offline, json),
         Command::Cost { observers } => cost(arguments.config.as_deref(), observers),
         Command::Forget { source_region, store, replica, dry_run } => {
             let request = forget::Request { source_region, store, replica, dry_run };
@@ -139,20 +149,33 @@ fn runtime() -> Option<Runtime> {
     runtime.inspect_err(|error| eprintln!("tidegauge: cannot start: {error}")).ok()
 }
 
-fn check(path: Option<&std::path::Path>, offline: bool) -> ExitCode {
-    if !offline {
-        eprintln!("tidegauge: this release checks the settings alone; say so with `check --offline`");
-        return ExitCode::from(EXIT_USAGE);
-    }
+fn check(path: Option<&std::path::Path>, offline: bool, json: bool) -> ExitCode {
     let settings = match Settings::load(path) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
-    for notice in settings.notices() {
-        println!("notice: {notice}");
+    if !json {
+        for notice in settings.notices() {
+            println!("notice: {notice}");
+        }
+        println!("settings are right: {}", settings.summary());
     }
-    println!("settings are right: stores: {}, region pairs: {}", settings.stores.len(), settings.pair_count());
-    ExitCode::SUCCESS
+    if offline {
+        return ExitCode::SUCCESS;
+    }
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    let report = runtime.block_on(async { check::run(&settings, Clock::start()).await });
+    runtime.shutdown_background();
+    if json {
+        println!("{}", report.to_json());
+    } else {
+        print!("\n{}", report.to_table());
+    }
+    match report.worst() {
+        Verdict::Ok | Verdict::Note => ExitCode::SUCCESS,
+        Verdict::Warning => ExitCode::from(EXIT_WARNINGS),
+        Verdict::Error => ExitCode::from(EXIT_ERRORS),
+    }
 }
 
 fn cost(path: Option<&std::path::Path>, observers: u32) -> ExitCode {

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::core::judge::{Verdict, Verdicts};
-use crate::core::snapshot::StoreSnapshot;
+use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::Now;
 
 /// Who this gauge is, for `tidegauge_cell_info`.
@@ -58,7 +58,7 @@ impl Sources {
 
 impl View {
     /// The judge's verdict on a pair, where it has one.
-    pub fn verdict(&self, store: usize, pair: usize) -> Option<Verdict> {
-        self.verdicts.get(store)?.get(pair).copied()
+    pub fn verdict(&self, store: usize, pair: &PairSnapshot) -> Option<Verdict> {
+        self.verdicts.get(store)?.get(&(pair.source, pair.target)).copied()
     }
 }

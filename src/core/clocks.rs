@@ -51,6 +51,12 @@ impl Clocks {
         }
     }
 
+    /// Makes room for so many sources.
+    pub fn grow(&mut self, sources: usize) {
+        self.peers.resize(sources, Peer::default());
+        self.servers.resize(sources, Proofs::default());
+    }
+
     /// How often this process's wall clock was set.
     pub fn epoch(&self) -> u64 {
         self.epoch

@@ -1,6 +1,7 @@
 //! What a look at a store itself tells: its replicas, how it replicates, what it can take. The words for it, whatever the
 //! kind of store.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// How a store's regions agree.
@@ -105,6 +106,17 @@ pub enum Capacity {
         /// Write capacity units.
         write_units: u64,
     },
+}
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Capacity::OnDemand => f.write_str("on demand"),
+            Capacity::Provisioned { read_units, write_units } => {
+                write!(f, "{read_units} read and {write_units} write units a second")
+            }
+        }
+    }
 }
 
 /// What one region says of the store.

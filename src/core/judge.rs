@@ -1,5 +1,7 @@
 //! Since when each pair has been in its state: what a snapshot cannot tell, as it has no memory.
 
+use std::collections::BTreeMap;
+
 use super::assess::{State, assess};
 use super::model::RegionId;
 use super::snapshot::StoreSnapshot;
@@ -14,8 +16,8 @@ pub struct Verdict {
     pub since: Wall,
 }
 
-/// The verdicts on all pairs: by store, then as in [`StoreSnapshot::pairs`].
-pub type Verdicts = Vec<Vec<Verdict>>;
+/// The verdicts on all pairs: by store, then by source and target. Pairs come and go with the store's regions.
+pub type Verdicts = Vec<BTreeMap<(RegionId, RegionId), Verdict>>;
 
 /// A pair that changed its state.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,7 +36,8 @@ pub struct Transition {
     pub reason: String,
 }
 
-/// Assesses all pairs at `now` and brings the verdicts up to date. Returns what changed.
+/// Assesses all pairs at `now` and brings the verdicts up to date. Returns what changed; a pair that is gone is forgotten,
+/// and begins anew should it come back.
 pub fn step<'a>(
     verdicts: &mut Verdicts,
     snapshots: impl Iterator<Item = &'a StoreSnapshot>,
@@ -43,28 +46,27 @@ pub fn step<'a>(
     let mut transitions = Vec::new();
     for (store, snapshot) in snapshots.enumerate() {
         if verdicts.len() == store {
-            verdicts.push(Vec::new());
+            verdicts.push(BTreeMap::new());
         }
-        for (index, pair) in snapshot.pairs.iter().enumerate() {
+        let mut before = std::mem::take(&mut verdicts[store]);
+        for pair in &snapshot.pairs {
+            let key = (pair.source, pair.target);
             let assessment = assess(&snapshot.plan, pair, now);
-            let verdict = verdicts[store].get(index).copied();
+            let verdict = before.remove(&key);
             let from = verdict.map(|verdict| verdict.state);
-            if from == Some(assessment.state) {
-                continue;
-            }
             let fresh = Verdict { state: assessment.state, since: now.wall };
-            match verdicts[store].get_mut(index) {
-                Some(verdict) => *verdict = fresh,
-                None => verdicts[store].push(fresh),
+            let verdict = verdict.filter(|verdict| verdict.state == fresh.state).unwrap_or(fresh);
+            verdicts[store].insert(key, verdict);
+            if from != Some(assessment.state) {
+                transitions.push(Transition {
+                    store,
+                    source: pair.source,
+                    target: pair.target,
+                    from,
+                    to: assessment.state,
+                    reason: assessment.reason,
+                });
             }
-            transitions.push(Transition {
-                store,
-                source: pair.source,
-                target: pair.target,
-                from,
-                to: assessment.state,
-                reason: assessment.reason,
-            });
         }
     }
     transitions

@@ -7,6 +7,7 @@
 
 pub mod abroad;
 pub mod assess;
+pub mod audit;
 pub mod clocks;
 pub mod count;
 pub mod echo;

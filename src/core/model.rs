@@ -147,6 +147,8 @@ pub struct Plan {
     pub read_schedule: ReadSchedule,
     /// How they are answered.
     pub consistency: Consistency,
+    /// Whether the settings themselves ask for strong reads, rather than by default.
+    pub asks_for_strong: bool,
     /// Where the heartbeats live.
     pub placement: Placement,
     /// The region that this process is local to; `None`: it is a central prober.
@@ -431,4 +433,15 @@ pub enum EventKind {
         /// What it says, in any order, or why it says nothing.
         outcome: Result<Vec<Reading>, Failure>,
     },
+}
+
+impl EventKind {
+    /// The region that was called.
+    pub fn region(&self) -> RegionId {
+        match self {
+            EventKind::Wrote { source, .. } => *source,
+            EventKind::Read { target, .. } => *target,
+            EventKind::Inspected { region, .. } | EventKind::Answered { region, .. } => *region,
+        }
+    }
 }

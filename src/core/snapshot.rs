@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::count::{OwnCounters, RegionCounters};
+use super::inspection::Inspection;
 use super::model::{Plan, Reason, RegionId, Slot};
 use super::offset::Offset;
 use super::pair::Histogram;
@@ -23,6 +24,8 @@ pub struct StoreSnapshot {
     pub pairs: Vec<PairSnapshot>,
     /// Who writes each region's heartbeat, in the plan's order; `None` where this process neither writes nor stands by.
     pub seats: Vec<Option<Seat>>,
+    /// What the store last said of itself in each region, in the plan's order.
+    pub looks: Vec<Look>,
     /// Every region's counters, in the plan's order.
     pub regions: Vec<RegionCounters>,
     /// The gauge's own counters.
@@ -34,6 +37,26 @@ impl StoreSnapshot {
     pub fn region(&self, region: RegionId) -> &Arc<str> {
         &self.plan.regions[region.index()]
     }
+}
+
+/// What a region last said of the store.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// It.
+    pub inspection: Arc<Inspection>,
+    /// When it was said.
+    pub at: Mono,
+}
+
+/// What is known of the store itself as one region shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// What it last said; `None`: it never was asked, or never answered.
+    pub newest: Option<Inspected>,
+    /// Why the last look failed, if it did.
+    pub failing: Option<Reason>,
+    /// This host's clock − that of the region's servers, at least and at most, by the dates in their answers.
+    pub clock: Option<(Span, Span)>,
 }
 
 /// Who writes a source's heartbeat, as far as this process knows.

@@ -19,6 +19,30 @@ impl FailureLog {
         FailureLog { failing: vec![[None; Operation::ALL.len()]; plan.regions.len()], plan }
     }
 
+    /// The store has other regions now, or is read in another way.
+    pub fn follow(&mut self, before: &Plan, plan: Arc<Plan>) {
+        let is_in = |plan: &Plan, region: RegionId| plan.region_ids().any(|other| other == region);
+        for (region, name) in (0..).map(RegionId).zip(&plan.regions) {
+            match (is_in(before, region), is_in(&plan, region)) {
+                (false, true) => {
+                    tracing::info!(region = %name, "the store has a replica here: it is measured from now on")
+                }
+                (true, false) => {
+                    tracing::warn!(region = %name, "the store has no replica here any more: no longer measured")
+                }
+                _ => {}
+            }
+        }
+        if plan.consistency != before.consistency {
+            tracing::warn!(
+                read = plan.consistency.label(),
+                "a strong read of this store sees every region's newest write, and measures nothing: it is read otherwise"
+            );
+        }
+        self.failing.resize(plan.regions.len(), [None; Operation::ALL.len()]);
+        self.plan = plan;
+    }
+
     /// Takes note of an answer, and logs it where it changes anything.
     pub fn note(&mut self, event: &Event) {
         match &event.kind {

@@ -82,7 +82,14 @@ async fn run<S: Store, P: Provider>(
     let mut log = log::FailureLog::new(ledger.plan().clone());
     let publish_every = ledger.plan().interval.mul_f64(0.1).max(PUBLISH_EVERY);
     let mut publish_at: Option<Mono> = None;
+    let mut plan = ledger.plan().clone();
     loop {
+        if !Arc::ptr_eq(&plan, ledger.plan()) {
+            let before = std::mem::replace(&mut plan, ledger.plan().clone());
+            shell.store.follow(&plan.regions);
+            shell.provider.follow(&plan.regions);
+            log.follow(&before, plan.clone());
+        }
         for action in ledger.actions(shell.clock.now()) {
             shell.call(action);
         }

@@ -135,9 +135,9 @@ pub async fn get(
     let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);
     let mut pairs = Vec::new();
     for (store_index, store) in view.stores.iter().enumerate().filter(|(_, store)| fits("store", &store.plan.store)) {
-        for (pair_index, pair) in store.pairs.iter().enumerate() {
+        for pair in &store.pairs {
             if fits("source_region", store.region(pair.source)) && fits("target_region", store.region(pair.target)) {
-                pairs.push(body(&view, (store_index, pair_index), store, pair));
+                pairs.push(body(&view, store_index, store, pair));
             }
         }
     }
@@ -148,10 +148,10 @@ pub async fn get(
     Ok(Success::of(Pairs { pairs }))
 }
 
-fn body(view: &View, place: (usize, usize), store: &StoreSnapshot, pair: &PairSnapshot) -> Pair {
+fn body(view: &View, place: usize, store: &StoreSnapshot, pair: &PairSnapshot) -> Pair {
     let now = assess(&store.plan, pair, view.now);
     let seconds = |span: Option<Span>| span.map(Span::as_secs_f64);
-    let since = match view.verdict(place.0, place.1) {
+    let since = match view.verdict(place, pair) {
         Some(verdict) if verdict.state == now.state => Some(verdict.since),
         // It changed since the judge last looked, a moment ago.
         Some(_) => Some(view.now.wall),

@@ -53,6 +53,10 @@ metrics! {
     IGNORED_HEARTBEATS = COUNTER "tidegauge_ignored_heartbeats_total";
     /// 1 where this process writes the region's heartbeat, 0 where it stands by.
     WRITER_ACTIVE = GAUGE "tidegauge_writer_active";
+    /// 1 for the status that the provider says a replica has.
+    REPLICA_STATUS = GAUGE "tidegauge_replica_status";
+    /// 1 where something is wrong with the set-up of a store, 0 where it is not; absent where that could not be seen.
+    AUDIT_FINDING = GAUGE "tidegauge_audit_finding";
     /// Heartbeats that were due, by what came of them.
     HEARTBEATS = COUNTER "tidegauge_heartbeats_total";
     /// Reads of a target replica, one per slot and poll, by whether they were answered.

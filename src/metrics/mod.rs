@@ -11,6 +11,7 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, MetricFami
 use prometheus::{Encoder, TextEncoder};
 
 use crate::core::assess::{Assessment, State, assess};
+use crate::core::audit;
 use crate::core::count::{Durations, HeartbeatResult, Ignored, Operation, RegionCounters};
 use crate::core::model::Reason;
 use crate::core::offset::{Basis, Offset};
@@ -137,6 +138,7 @@ pub fn render(view: &View, loaded_at: Option<Wall>) -> Vec<u8> {
     render_pairs(&mut page, &pairs);
     render_regions(&mut page, &view.stores);
     render_seats(&mut page, &view.stores);
+    render_set_up(&mut page, view);
     render_own(&mut page, view, loaded_at);
     let mut text = std::mem::take(&mut page.text);
     for family in ProcessCollector::for_self().collect() {
@@ -228,15 +230,15 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
 }
 
 fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
-    let regions: Vec<(Labels, &RegionCounters)> =
-        stores
-            .iter()
-            .flat_map(|store| {
-                store.plan.regions.iter().zip(&store.regions).map(|(region, counters)| {
-                    (vec![label("store", &store.plan.store), label("region", region)], counters)
-                })
+    let regions: Vec<(Labels, &RegionCounters)> = stores
+        .iter()
+        .flat_map(|store| {
+            store.plan.region_ids().map(|region| {
+                let labels = vec![label("store", &store.plan.store), label("region", store.region(region))];
+                (labels, &store.regions[region.index()])
             })
-            .collect();
+        })
+        .collect();
     let mut counted =
         |metric, name, count: Range<usize>, of: &dyn Fn(&RegionCounters, usize) -> (&'static str, u64)| {
             let rows = regions.iter().flat_map(|(labels, counters)| {
@@ -297,12 +299,36 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
 
 fn render_seats(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     let seats = stores.iter().flat_map(|store| {
-        store.plan.regions.iter().zip(&store.seats).filter_map(|(region, seat)| {
-            let active = f64::from(u8::from((*seat)? == Seat::Ours));
-            Some((vec![label("store", &store.plan.store), label("region", region)], Value::Number(active)))
+        store.plan.region_ids().filter_map(|region| {
+            let active = f64::from(u8::from(store.seats[region.index()]? == Seat::Ours));
+            let labels = vec![label("store", &store.plan.store), label("region", store.region(region))];
+            Some((labels, Value::Number(active)))
         })
     });
     page.family(declare::WRITER_ACTIVE, seats);
+}
+
+/// What stores say of themselves, and what is wrong with that.
+fn render_set_up(page: &mut Page, view: &View) {
+    let region = |store: &StoreSnapshot, region: &str, name: &str, value: &str| {
+        vec![label("store", &store.plan.store), label("region", region), label(name, value)]
+    };
+    let statuses = view.stores.iter().flat_map(|store| {
+        let newest = store.looks.iter().filter_map(|look| look.newest.as_ref()).max_by_key(|newest| newest.at);
+        let replicas = newest.map(|newest| newest.inspection.replicas.as_slice()).unwrap_or_default();
+        replicas
+            .iter()
+            .map(move |replica| (region(store, &replica.name, "status", replica.status.label()), Value::Number(1.0)))
+    });
+    page.family(declare::REPLICA_STATUS, statuses);
+    let findings = view.stores.iter().flat_map(|store| {
+        let facts = audit::facts_of(store, view.now.mono);
+        audit::audit(&facts, audit::wanted_of(&store.plan)).into_iter().map(move |finding| {
+            let value = f64::from(u8::from(finding.wrong.is_some()));
+            (region(store, &finding.region, "finding", finding.kind.label()), Value::Number(value))
+        })
+    });
+    page.family(declare::AUDIT_FINDING, findings);
 }
 
 fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {

@@ -4,6 +4,7 @@
 //! on it.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::core::model::Failure;
 use crate::core::provider::{Question, Reading};
@@ -13,6 +14,9 @@ pub mod cloudwatch;
 
 /// Somebody who publishes metrics about a store.
 pub trait Provider: Send + Sync + 'static {
+    /// The regions by their ids, where they have become more: said before the first question to a new one.
+    fn follow(&self, _regions: &[Arc<str>]) {}
+
     /// Asks one region's endpoint. Periods of which nothing is known have no reading; what is not finite or below 0 is
     /// left out.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Vec<Reading>, Failure>> + Send;

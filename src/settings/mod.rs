@@ -182,6 +182,13 @@ impl Settings {
         self.stores.iter().map(StoreSettings::pair_count).sum()
     }
 
+    /// What they come to, in a line.
+    pub fn summary(&self) -> String {
+        let asked = self.stores.iter().filter(|store| store.follows_replicas).count();
+        let asked = if asked == 0 { String::new() } else { format!(", and those of {asked} that are to be asked") };
+        format!("stores: {}, region pairs: {}{asked}", self.stores.len(), self.pair_count())
+    }
+
     /// What an operator should know of settings that are right. `check` prints it.
     pub fn notices(&self) -> Vec<String> {
         let mut notices: Vec<String> = self.runnable().err().iter().map(NotRunnable::to_string).collect();

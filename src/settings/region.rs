@@ -56,8 +56,11 @@ pub(super) const ALL_KEYS: &[&str] =
     &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile", "client_id"];
 
 impl RegionSettings {
-    /// A region of which nothing but its name is known.
-    pub fn named(name: &str) -> RegionSettings {
+    /// The name that stands for every region.
+    pub const ANY: &str = "*";
+
+    /// A region of which nothing is said but its name.
+    pub fn bare(name: &str) -> RegionSettings {
         RegionSettings {
             name: name.to_owned(),
             endpoint: None,
@@ -66,6 +69,25 @@ impl RegionSettings {
             external_id: None,
             profile: None,
             client_id: None,
+        }
+    }
+
+    /// What is not said here as it is said there.
+    pub(super) fn or(self, other: Option<RegionSettings>) -> RegionSettings {
+        let Some(other) = other else { return self };
+        // An external id is one role's.
+        let (role_arn, external_id) = match self.role_arn {
+            Some(role) => (Some(role), self.external_id),
+            None => (other.role_arn, other.external_id),
+        };
+        RegionSettings {
+            name: self.name,
+            endpoint: self.endpoint.or(other.endpoint),
+            cloudwatch_endpoint: self.cloudwatch_endpoint.or(other.cloudwatch_endpoint),
+            role_arn,
+            external_id,
+            profile: self.profile.or(other.profile),
+            client_id: self.client_id.or(other.client_id),
         }
     }
 

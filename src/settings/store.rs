@@ -17,6 +17,11 @@ use crate::core::model::{Consistency, ReadSchedule};
 /// How many regions a store may have.
 const REGIONS: RangeInclusive<usize> = 2..=30;
 
+/// The word for regions that the store itself names.
+const AUTO: &str = "auto";
+
+const INSPECT_EVERY: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
+
 const WARN_LAG: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 
 /// One replicated data store.
@@ -30,6 +35,8 @@ pub struct StoreSettings {
     pub heartbeat: HeartbeatSettings,
     /// How heartbeats are read back within the target region. Default strong, and eventual for an observer.
     pub read: Consistency,
+    /// Whether the settings themselves say strong, rather than by default.
+    pub asks_for_strong: bool,
     /// Whether a gauge polls the other regions' replicas as well as its own: it then measures the way from its region to
     /// theirs on one clock, and bounds their clocks by what it reads there. Default: `false`.
     pub remote_reads: bool,
@@ -41,8 +48,15 @@ pub struct StoreSettings {
     pub warn_lag: Duration,
     /// How the provider is asked what it says of the replication; `None`: it is not asked.
     pub provider: Option<ProviderSettings>,
-    /// Its replicas, 2 to 30, names unique. Every ordered pair of two of them is a region pair.
+    /// Its replicas, 2 to 30, names unique. Every ordered pair of two of them is a region pair. Where the store itself is
+    /// asked, the local region alone, or none in a central prober.
     pub regions: Vec<RegionSettings>,
+    /// Whether the store itself is asked which replicas it has (`regions = "auto"`).
+    pub follows_replicas: bool,
+    /// How to get into replicas that the settings do not list, by name; `*` is for all that have no entry of their own.
+    pub region_overrides: Vec<RegionSettings>,
+    /// Time between two looks at the store itself: 10 s to 1 h, default 5 min.
+    pub inspect_every: Duration,
     /// Of which kind it is, and what that kind needs.
     pub kind: StoreKind,
 }
@@ -57,6 +71,11 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
+    /// Whether such a store can be asked what replicas it has, and how it is set up.
+    pub fn says_what_it_is(&self) -> bool {
+        matches!(self, StoreKind::Dynamodb(_))
+    }
+
     /// The word for it, as in the settings: `dynamodb`, `simulated`.
     pub fn label(&self) -> &'static str {
         match self {
@@ -93,14 +112,28 @@ const REGIONS_OF_ANY_KIND: RegionRules =
     RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later" };
 
 impl StoreSettings {
-    /// How many region pairs a process with these settings measures.
+    /// How many region pairs a process with these settings measures; none where the store is to be asked.
     pub fn pair_count(&self) -> usize {
+        if self.follows_replicas {
+            return 0;
+        }
         let others = self.regions.len().saturating_sub(1);
         match self.local_region {
             None => self.regions.len() * others,
             Some(_) if self.remote_reads => 2 * others,
             Some(_) => others,
         }
+    }
+
+    /// How to get into a region: as listed, else as its override says, and where that is silent the one for all.
+    pub fn region(&self, name: &str) -> RegionSettings {
+        let named = |regions: &[RegionSettings], name| regions.iter().find(|region| region.name == name).cloned();
+        let own = named(&self.regions, name).filter(|_| !self.follows_replicas);
+        own.unwrap_or_else(|| {
+            let of_all = named(&self.region_overrides, RegionSettings::ANY);
+            let own = named(&self.region_overrides, name);
+            own.unwrap_or_else(|| RegionSettings::bare(name)).or(of_all)
+        })
     }
 
     /// Reads one store. `None` where it is of no kind that this release knows, which is a problem then.
@@ -111,14 +144,28 @@ impl StoreSettings {
             section.call_it(&name);
         }
         let kinds: Vec<KindKey> = KindKey::ALL.into_iter().filter(|kind| section.has(kind.key())).collect();
-        let regions = regions(&mut section, kinds.first().copied());
+        let follows_replicas = section.peek("regions") == Some(AUTO);
+        let mut regions = match follows_replicas {
+            true => auto(&mut section, kinds.first().copied()),
+            false => regions(&mut section, kinds.first().copied()),
+        };
+        let region_overrides = region_overrides(&mut section, follows_replicas);
         let mut region_names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
         region_names.dedup();
         // Where not all are known, to say that a name is not among them would be a guess.
         if region_names.iter().any(String::is_empty) {
             region_names.clear();
         }
+        if follows_replicas {
+            // Whichever is set is right, as far as can be known without asking.
+            let set = section.peek("local_region").or(place.cell.aws_region.as_deref());
+            region_names.extend(set.map(str::to_owned));
+        }
         let local_region = local::region(&mut section, place, kinds.first().copied(), &region_names);
+        if follows_replicas {
+            regions.extend(local_region.as_deref().map(RegionSettings::bare));
+        }
+        let inspect_every = section.duration("inspect_every", INSPECT_EVERY).unwrap_or(Duration::from_secs(300));
         let heartbeat = HeartbeatSettings::read(section.section_or_empty("heartbeat"));
         let read = section.choice("read", &[("strong", Consistency::Strong), ("eventual", Consistency::Eventual)]);
         let remote_reads = remote_reads(&mut section, place);
@@ -126,10 +173,12 @@ impl StoreSettings {
         let read_schedule = section.choice("read_schedule", &schedules).unwrap_or(ReadSchedule::Adaptive);
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
-        let provider = ProviderSettings::read(&mut section, place, kinds.first().copied(), &regions);
+        let provider =
+            ProviderSettings::read(&mut section, place, kinds.first().copied(), &reached(&regions, &region_overrides));
         let kind = kind(&mut section, &kinds, &region_names);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
+        let asks_for_strong = read == Some(Consistency::Strong);
         let read = read.unwrap_or(match place.role {
             Role::Gauge => Consistency::Strong,
             Role::Observer => Consistency::Eventual,
@@ -140,15 +189,25 @@ impl StoreSettings {
             local_region,
             heartbeat,
             read,
+            asks_for_strong,
             remote_reads,
             reads_per_interval,
             read_schedule,
             warn_lag,
             provider,
             regions,
+            follows_replicas,
+            region_overrides,
+            inspect_every,
             kind,
         })
     }
+}
+
+/// How to get into all regions of which anything is said.
+fn reached(regions: &[RegionSettings], overrides: &[RegionSettings]) -> Vec<RegionSettings> {
+    let of_all = overrides.iter().find(|region| region.name == RegionSettings::ANY);
+    regions.iter().chain(overrides).map(|region| region.clone().or(of_all.cloned())).collect()
 }
 
 fn remote_reads(section: &mut Section<'_>, place: &Place<'_>) -> bool {
@@ -186,7 +245,10 @@ fn regions(section: &mut Section<'_>, kind: Option<KindKey>) -> Vec<RegionSettin
         Some(KindKey::Simulated) => &simulated::REGIONS,
         Some(KindKey::Cosmos | KindKey::Redis) | None => &REGIONS_OF_ANY_KIND,
     };
-    section.require("regions", &format!("name the replicas, such as regions = {example}"));
+    section.require(
+        "regions",
+        &format!("name the replicas, such as regions = {example}, or let the store name them: regions = \"auto\""),
+    );
     let count_before = section.problem_count();
     let entries = section.sections("regions", example);
     let regions: Vec<RegionSettings> = entries.into_iter().map(|entry| RegionSettings::read(entry, rules)).collect();
@@ -199,12 +261,39 @@ fn regions(section: &mut Section<'_>, kind: Option<KindKey>) -> Vec<RegionSettin
             format!("{} is not a number of replicas to measure between; use {min} to {max}", regions.len()),
         );
     }
+    named_once(section, "regions", &regions);
+    regions
+}
+
+/// `regions = "auto"`: which there are is the store's to say.
+fn auto(section: &mut Section<'_>, kind: Option<KindKey>) -> Vec<RegionSettings> {
+    section.allow("regions");
+    if kind.is_some_and(|kind| kind != KindKey::Dynamodb) {
+        section.problem("regions", "\"auto\" is for DynamoDB, which says what replicas there are; list them here");
+    }
+    Vec::new()
+}
+
+/// How to get into replicas that are not listed.
+fn region_overrides(section: &mut Section<'_>, follows_replicas: bool) -> Vec<RegionSettings> {
+    const KEY: &str = "region_overrides";
+    let rules = RegionRules { name: words::aws_region_or_any, ..dynamodb::REGIONS };
+    if section.has(KEY) && !follows_replicas {
+        section.problem(KEY, "goes with regions = \"auto\"; say it in the list of regions");
+    }
+    let example = "[ { name = \"*\", role_arn = \"arn:aws:iam::123456789012:role/tidegauge\" } ]";
+    let entries = section.sections(KEY, example);
+    let overrides: Vec<RegionSettings> = entries.into_iter().map(|entry| RegionSettings::read(entry, &rules)).collect();
+    named_once(section, KEY, &overrides);
+    overrides
+}
+
+fn named_once(section: &Section<'_>, key: &str, regions: &[RegionSettings]) {
     for (index, region) in regions.iter().enumerate().filter(|(_, region)| !region.name.is_empty()) {
         if regions[..index].iter().any(|earlier| earlier.name == region.name) {
-            section.problem("regions", format!("{:?} is there twice; name each region once", region.name));
+            section.problem(key, format!("{:?} is there twice; name each region once", region.name));
         }
     }
-    regions
 }
 
 /// What the store's kind needs. All kinds that are there are read, so that the problems of each are known.

@@ -50,6 +50,11 @@ pub(super) fn aws_region(text: &str) -> Result<String, String> {
     }
 }
 
+/// A region of AWS, or `*` for all of them.
+pub(super) fn aws_region_or_any(text: &str) -> Result<String, String> {
+    if text == "*" { Ok(text.to_owned()) } else { aws_region(text) }
+}
+
 /// A region of Azure, by display name (`East US`) or short name (`eastus`).
 pub(super) fn azure_region(text: &str) -> Result<String, String> {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b' ';

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::core::heartbeat::Found;
-use crate::core::inspection::Inspection;
+use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
@@ -47,6 +47,12 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> impl Future<Output = Answer<Result<SlotRead, Failure>>> + Send;
 
+    /// The regions by their ids, as far as they are known.
+    fn known_regions(&self) -> Vec<Arc<str>>;
+
+    /// The regions by their ids, where they have become more: said before the first call to a new one.
+    fn follow(&self, _regions: &[Arc<str>]) {}
+
     /// What the store says of itself, as one region shows it.
     fn inspect(&self, _region: RegionId) -> impl Future<Output = Answer<Result<Inspection, Failure>>> + Send {
         async {
@@ -54,6 +60,16 @@ pub trait Store: Send + Sync + 'static {
             Answer::free(Err(Failure { reason: Reason::Other, message }))
         }
     }
+}
+
+/// What `tidegauge check` needs beside what a gauge does.
+pub trait Check: Store {
+    /// Writes a key that is nobody's heartbeat, to see whether that is permitted. `now` goes into it.
+    fn try_write(&self, region: RegionId, now: Wall) -> impl Future<Output = Answer<Result<(), Failure>>> + Send;
+
+    /// What a reader of the findings should know of such a store, by what it is about: what a conflict comes to, and what
+    /// cannot be seen from outside.
+    fn remarks(&self, mode: Option<Mode>, slots: Slot) -> Vec<(&'static str, String)>;
 }
 
 /// What retiring a source takes: for `tidegauge forget`, never while measuring.

@@ -7,8 +7,10 @@ mod fleet;
 mod sim;
 
 mod assess;
+mod audit;
 mod brackets;
 mod fleets;
+mod follow;
 mod outstanding;
 mod properties;
 mod restarts;

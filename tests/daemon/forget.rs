@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Lab, Lag};
+use crate::lab::{DaemonSettings, Lab, Lag};
 use crate::support::{Daemon, command, seat, until};
 
 const RETIRED: &str = "ap-southeast-2";
@@ -11,12 +11,15 @@ async fn lab() -> Lab {
     Lab::builder().lag(Lag::Fixed(Duration::from_millis(100))).seed(51).start().await
 }
 
-/// How it ended, and what it said.
+/// How it ended, and what it said. The settings have fewer slots than there once were.
 async fn forget(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String) {
+    forget_with(&lab.settings().interval("200ms"), arguments).await
+}
+
+async fn forget_with(settings: &DaemonSettings, arguments: &[&str]) -> (Option<i32>, String) {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("tidegauge.toml");
-    // Fewer slots than there once were.
-    std::fs::write(&file, lab.settings().interval("200ms").to_toml()).unwrap();
+    std::fs::write(&file, settings.to_toml()).unwrap();
     let ended = command(home.path()).arg("--config").arg(file).arg("forget").args(arguments).output().await.unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     (ended.status.code(), said)
@@ -77,6 +80,19 @@ async fn a_source_that_is_still_written_is_not_forgotten_and_its_writer_not_depo
     assert_eq!((0..3).map(|slot| copies(&lab, RETIRED, slot)).sum::<usize>(), 9);
     assert_eq!(run(&lab), before, "the same reign");
     assert_eq!(daemon.all_ok().await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_table_names_its_regions_any_of_them_can_be_asked() {
+    let _seat = seat().await;
+    let lab = lab().await;
+    written(&lab).await.kill().await;
+    let settings = lab.settings().interval("200ms").auto().local_region("us-east-1");
+    let (code, said) = forget_with(&settings, &[RETIRED, "--replica", "eu-west-1", "--dry-run"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("eu-west-1 holds heartbeats of ap-southeast-2"), "{said}");
+    let (code, said) = forget_with(&settings, &[RETIRED, "--dry-run"]).await;
+    assert!(code == Some(0) && said.contains("us-east-1 holds heartbeats of ap-southeast-2"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@
 mod lab;
 
 mod calm;
+mod discovery;
 mod fleet;
 mod forget;
 mod hostile;

@@ -4,6 +4,7 @@ mod credentials;
 mod failures;
 mod forget;
 mod hostile;
+mod inspect;
 mod wire;
 mod writes;
 

@@ -77,6 +77,7 @@ impl Gauge {
             reads_per_interval: 5,
             read_schedule: ReadSchedule::Adaptive,
             consistency: settings.read,
+            asks_for_strong: false,
             placement: Placement::Inline,
             local: None,
             remote_reads: false,

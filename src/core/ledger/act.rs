@@ -22,7 +22,7 @@ impl Ledger {
                 _ => None,
             }
         });
-        polls.chain(writes).min().unwrap_or(self.started)
+        polls.chain(writes).chain(self.inspect_at()).min().unwrap_or(self.started)
     }
 
     /// Everything that is due at `now`.
@@ -30,6 +30,7 @@ impl Ledger {
         let mut actions = Vec::new();
         let plan = self.plan.clone();
         self.clocks.look(now);
+        self.inspect(now.mono, &mut actions);
         for source in plan.region_ids().filter(|source| plan.writes(*source)) {
             self.tick(source, now, &mut actions);
             self.check_seat(source, now.mono, &mut actions);

@@ -6,8 +6,8 @@
 //! A pair is measured on one clock while this process writes its source, else on two: then `abroad` and `clocks` hold
 //! what is known of the other writer's heartbeats and of its clock.
 //!
-//! Four rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `show` is
-//! what others get to see.
+//! Five rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `follow` looks
+//! at the store itself, `show` is what others get to see.
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ use super::time::{Mono, Now, Span, Wall};
 use super::track::Track;
 
 mod act;
+mod follow;
 mod hear;
 mod show;
 mod take;
@@ -114,6 +115,25 @@ struct Source {
     heard: Option<Beat>,
     /// When the seat is to be looked at next by a strong read, where polls are eventual.
     seat_check_at: Mono,
+    /// Since when the region is one of the store's, as far as this process knows.
+    watched_since: Mono,
+}
+
+impl Source {
+    fn new(plan: &Plan, now: Mono) -> Source {
+        Source {
+            reign: Reign::Unread,
+            run: 0,
+            seq: 0,
+            due: now,
+            keys: (0..plan.slots).map(|_| Key::default()).collect(),
+            calls: Calls::default(),
+            epoch: 0,
+            heard: None,
+            seat_check_at: now,
+            watched_since: now,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -127,11 +147,32 @@ struct Target {
     answered_at: Option<Mono>,
 }
 
-#[derive(Debug, Default)]
+impl Target {
+    fn new(plan: &Plan, now: Mono) -> Target {
+        // Many observers that start together must not look together.
+        let first_poll = if plan.observer { plan.interval.mul_f64(plan.patience) } else { Span::ZERO };
+        Target {
+            schedule: Schedule::new(plan.read_schedule, plan.interval, plan.reads_per_interval),
+            last_poll: now,
+            next_poll: now + first_poll,
+            in_flight: 0,
+            calls: Calls::default(),
+            answered_at: None,
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Pair {
     /// One per slot.
     tracks: Vec<Track>,
     stats: PairStats,
+}
+
+impl Pair {
+    fn new(plan: &Plan) -> Pair {
+        Pair { tracks: (0..plan.slots).map(|_| Track::default()).collect(), stats: PairStats::default() }
+    }
 }
 
 /// See the module's words.
@@ -141,6 +182,7 @@ pub struct Ledger {
     started: Mono,
     sources: Vec<Source>,
     targets: Vec<Target>,
+    looks: Vec<follow::Look>,
     /// By source, then by target; those that this process does not measure are unused.
     pairs: Vec<Pair>,
     clocks: Clocks,
@@ -153,33 +195,12 @@ impl Ledger {
     /// A ledger that begins at `now`.
     pub fn new(plan: Arc<Plan>, now: Now) -> Ledger {
         let count = plan.regions.len();
-        let source = || Source {
-            reign: Reign::Unread,
-            run: 0,
-            seq: 0,
-            due: now.mono,
-            keys: (0..plan.slots).map(|_| Key::default()).collect(),
-            calls: Calls::default(),
-            epoch: 0,
-            heard: None,
-            seat_check_at: now.mono,
-        };
-        // Many observers that start together must not look together.
-        let first_poll = if plan.observer { plan.interval.mul_f64(plan.patience) } else { Span::ZERO };
-        let target = || Target {
-            schedule: Schedule::new(plan.read_schedule, plan.interval, plan.reads_per_interval),
-            last_poll: now.mono,
-            next_poll: now.mono + first_poll,
-            in_flight: 0,
-            calls: Calls::default(),
-            answered_at: None,
-        };
-        let pair = || Pair { tracks: (0..plan.slots).map(|_| Track::default()).collect(), stats: PairStats::default() };
         Ledger {
             started: now.mono,
-            sources: (0..count).map(|_| source()).collect(),
-            targets: (0..count).map(|_| target()).collect(),
-            pairs: (0..count * count).map(|_| pair()).collect(),
+            sources: (0..count).map(|_| Source::new(&plan, now.mono)).collect(),
+            targets: (0..count).map(|_| Target::new(&plan, now.mono)).collect(),
+            looks: (0..count).map(|_| follow::Look::default()).collect(),
+            pairs: (0..count * count).map(|_| Pair::new(&plan)).collect(),
             regions: vec![RegionCounters::default(); count],
             own: OwnCounters::default(),
             clocks: Clocks::new(count, now),

@@ -21,12 +21,14 @@ impl Ledger {
         self.own.clock_steps = self.clocks.epoch();
         self.own.void_proofs = self.clocks.voided();
         self.own.clock_conflicts = self.clocks.conflicts();
-        let seats = plan.region_ids().map(|region| plan.writes(region).then(|| self.seat(region))).collect();
+        let seats = (0..plan.regions.len() as u16).map(RegionId);
+        let seats = seats.map(|region| plan.writes(region).then(|| self.seat(region))).collect();
         StoreSnapshot {
             plan: self.plan.clone(),
             taken: now,
             pairs,
             seats,
+            looks: (0..plan.regions.len() as u16).map(|region| self.look_of(RegionId(region), now.mono)).collect(),
             regions: self.regions.clone(),
             own: self.own,
         }
@@ -58,7 +60,7 @@ impl Ledger {
         PairSnapshot {
             source,
             target,
-            watching_since: self.started,
+            watching_since: from.watched_since.max(self.sources[target.index()].watched_since),
             seat,
             writes: Health {
                 answered_at: from.keys.iter().map(|key| key.acked_at).min().flatten(),

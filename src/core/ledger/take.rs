@@ -18,12 +18,17 @@ impl Ledger {
         self.clocks.look(now);
         let at = now.after(event.received - now.mono);
         if let (Some(date), Some(_)) = (event.server_date, self.plan.provider_clock_error) {
-            let region = match &event.kind {
-                EventKind::Wrote { source, .. } => source,
-                EventKind::Read { target, .. } => target,
-                EventKind::Inspected { region, .. } | EventKind::Answered { region, .. } => region,
-            };
+            let region = event.kind.region();
             self.clocks.server(region.index(), at.after(event.sent - event.received).wall, date, at);
+        }
+        if self.plan.retired.contains(event.kind.region()) {
+            // It left before the region did.
+            match event.kind {
+                EventKind::Read { target, .. } => self.targets[target.index()].in_flight -= 1,
+                EventKind::Inspected { region, .. } => self.looks[region.index()].answered(),
+                EventKind::Wrote { .. } | EventKind::Answered { .. } => {}
+            }
+            return;
         }
         match event.kind {
             EventKind::Wrote { source, slot, beat, outcome } => {
@@ -39,8 +44,9 @@ impl Ledger {
                 }
                 self.plan_poll(target.index(), now.mono);
             }
-            EventKind::Inspected { region, .. } => {
+            EventKind::Inspected { region, outcome } => {
                 self.count_call(region, Operation::Inspect, event.received - event.sent, event.capacity_units);
+                self.inspected(region, outcome, at);
             }
             EventKind::Answered { region, .. } => {
                 self.count_call(region, Operation::Ask, event.received - event.sent, event.capacity_units);

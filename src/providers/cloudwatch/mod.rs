@@ -21,7 +21,7 @@ use crate::core::model::{Failure, Reason, RegionId};
 use crate::core::provider::{Question, Reading, Series};
 use crate::core::time::Wall;
 use crate::settings::{DynamodbSettings, StoreSettings};
-use crate::stores::dynamodb::connect::{self, Account};
+use crate::stores::dynamodb::connect::Connector;
 use crate::stores::dynamodb::errors;
 
 mod query;
@@ -37,7 +37,7 @@ const PAGES_MAX: usize = 16;
 pub struct CloudWatch {
     table: String,
     /// Where clients come from that are not made yet.
-    account: Option<Account>,
+    reach: Option<(StoreSettings, Connector)>,
     /// By region, made as they are needed: regions may come later.
     clients: Mutex<HashMap<Arc<str>, Client>>,
     /// By [`RegionId`].
@@ -51,19 +51,20 @@ impl fmt::Debug for CloudWatch {
 }
 
 impl CloudWatch {
-    /// As the settings say, about the application's table, wherever the heartbeats are. Reaches nothing yet. No call
-    /// takes longer than `deadline`.
+    /// As the settings say, about the application's table, wherever the heartbeats are, in these regions by their ids.
+    /// Reaches nothing yet. No call takes longer than `deadline`.
     pub async fn from_settings(
         settings: &StoreSettings,
         dynamodb: &DynamodbSettings,
+        regions: &[Arc<str>],
         deadline: Duration,
     ) -> CloudWatch {
-        let account = Account::of(&settings.regions, settings.local_region.as_deref(), deadline).await;
+        let home = settings.local_region.as_deref().or(regions.first().map(Arc::as_ref));
         CloudWatch {
             table: dynamodb.table.clone(),
-            account: Some(account),
+            reach: Some((settings.clone(), Connector::new(home, deadline).await)),
             clients: Mutex::default(),
-            regions: RwLock::new(connect::names(&settings.regions).into()),
+            regions: RwLock::new(regions.into()),
         }
     }
 
@@ -72,15 +73,10 @@ impl CloudWatch {
         let clients: Vec<(Arc<str>, Client)> = clients.into_iter().collect();
         CloudWatch {
             table: table.to_owned(),
-            account: None,
+            reach: None,
             regions: RwLock::new(clients.iter().map(|(region, _)| region.clone()).collect()),
             clients: Mutex::new(clients.into_iter().collect()),
         }
-    }
-
-    /// The store's regions are these from now on, by [`RegionId`].
-    pub fn follow(&self, names: &[Arc<str>]) {
-        *self.regions.write().unwrap_or_else(PoisonError::into_inner) = names.into();
     }
 
     fn names(&self) -> Arc<[Arc<str>]> {
@@ -92,11 +88,11 @@ impl CloudWatch {
         if let Some(client) = clients.get(region) {
             return Ok(client.clone());
         }
-        let Some(account) = &self.account else {
+        let Some((settings, connector)) = &self.reach else {
             return Err(other(format!("there is no client for {region}")));
         };
-        let settings = account.settings(region);
-        let config = account.config(&settings).await;
+        let settings = settings.region(region);
+        let config = connector.config(&settings).await;
         let mut config = aws_sdk_cloudwatch::Config::from(&config).to_builder();
         config.set_endpoint_url(settings.cloudwatch_endpoint);
         let client = Client::from_conf(config.build());
@@ -136,6 +132,10 @@ impl CloudWatch {
 }
 
 impl Provider for CloudWatch {
+    fn follow(&self, regions: &[Arc<str>]) {
+        *self.regions.write().unwrap_or_else(PoisonError::into_inner) = regions.into();
+    }
+
     async fn ask(&self, question: Question) -> Result<Vec<Reading>, Failure> {
         let names = self.names();
         let name = |region: RegionId| names.get(region.index()).cloned();

@@ -92,3 +92,37 @@ fn one_file_serves_all_cells() {
         assert_eq!(settings.stores[0].local_region.as_deref(), Some(expected));
     }
 }
+
+#[test]
+fn regions_that_the_table_names_need_no_list_and_say_how_to_get_in() {
+    let auto = |more: &str| store(&format!("regions = \"auto\"\n{more}"), &format!("[stores.dynamodb]\n{TABLE}"));
+    let settings = load(&auto(""), &[]).unwrap();
+    let orders = &settings.stores[0];
+    assert!(orders.follows_replicas && orders.regions.is_empty(), "a central prober asks in the SDK's region");
+    assert_eq!((orders.pair_count(), orders.inspect_every), (0, Duration::from_secs(300)));
+
+    let overrides = r#"region_overrides = [
+        { name = "*", role_arn = "arn:aws:iam::123456789012:role/a", external_id = "x", endpoint = "https://all" },
+        { name = "eu-west-1", role_arn = "arn:aws:iam::123456789012:role/b" },
+    ]"#;
+    let local = auto(overrides).replace("central = true", "aws_region = \"eu-west-1\"");
+    let settings = load(&local, &[]).unwrap();
+    let orders = &settings.stores[0];
+    assert_eq!(orders.local_region.as_deref(), Some("eu-west-1"));
+    assert_eq!(orders.regions.len(), 1, "the one to ask in");
+    let europe = orders.region("eu-west-1");
+    assert_eq!(europe.role_arn.as_deref(), Some("arn:aws:iam::123456789012:role/b"));
+    assert_eq!((europe.external_id, europe.endpoint.as_deref()), (None, Some("https://all")), "the id is the role's");
+    let other = orders.region("us-east-1");
+    assert_eq!(
+        (other.name.as_str(), other.external_id.map(|id| id.expose().to_owned())),
+        ("us-east-1", Some("x".into()))
+    );
+
+    let listed = dynamodb("", TABLE).replace("[stores.dynamodb]", "region_overrides = []\n[stores.dynamodb]");
+    assert!(complaints(&listed)[0].contains("goes with regions = \"auto\""), "{:?}", complaints(&listed));
+    let simulated = store("regions = \"auto\"", "[stores.simulated]");
+    assert!(complaints(&simulated)[0].contains("\"auto\" is for DynamoDB"), "{:?}", complaints(&simulated));
+    let nowhere = auto("").replace("central = true", "");
+    assert!(complaints(&nowhere)[0].contains("no local region is set"), "{:?}", complaints(&nowhere));
+}

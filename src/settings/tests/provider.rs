@@ -34,6 +34,14 @@ fn nobody_is_asked_about_a_replica_on_this_host_unless_it_is_said_who() {
     assert!(found.len() == 1 && found[0].contains("provider.poll: the replica in \"us-east-1\" stands"), "{found:?}");
     let both = format!("{here}, cloudwatch_endpoint = \"http://127.0.0.1:8000\"");
     assert!(provider(&table(&both, "")).is_some());
+    // Replicas that the store names itself are reached as their overrides say.
+    let of_all = |keys: &str| {
+        let toml = table("", &format!("region_overrides = [{{ name = \"*\"{keys} }}]"));
+        let (before, rest) = toml.split_once("regions = [{").unwrap();
+        format!("{before}regions = \"auto\"{}", rest.split_once(" }]").unwrap().1)
+    };
+    assert_eq!(provider(&of_all(here)), None);
+    assert!(provider(&of_all(&both)).is_some());
     // An interface endpoint is no other table.
     assert!(provider(&table(", endpoint = \"https://vpce.example.com\"", "")).is_some());
 }

@@ -1,8 +1,5 @@
 //! One client per region on one shared configuration, each with its region's credentials, and no hidden retries.
-//!
-//! [`Account`] is what clients of all services have in common.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -20,46 +17,49 @@ use crate::settings::RegionSettings;
 
 mod credentials;
 
-/// How regions are reached, by whichever client: one configuration for all, and the credentials of each.
-pub struct Account {
+/// What all regions' clients have in common, whichever service they are of.
+pub struct Connector {
     shared: SdkConfig,
-    regions: Vec<RegionSettings>,
     /// One for all regions that have none of their own: its credentials are looked up once.
     default: Option<SharedCredentialsProvider>,
     deadline: Duration,
+    patience: Duration,
 }
 
-impl Account {
-    /// As these regions' settings say; no call takes longer than `deadline`. Credentials are looked up with the first
-    /// call, not here: a gauge must start while they are out of reach.
+impl Connector {
+    /// Reads the environment and the shared configuration files, and reaches nothing. Credentials are looked up with the
+    /// first call: a gauge must start while they are out of reach.
     ///
-    /// Where there is a local region, its token service is the one asked: another region's may be out of reach.
-    pub async fn of(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Account {
-        // Timeouts and retries are not set here but for each region: credentials may take their time, and be asked for
+    /// The token service asked for roles is that of `home`: another region's may be out of reach. Without one it is taken
+    /// from where the SDK looks for a region.
+    pub async fn new(home: Option<&str>, deadline: Duration) -> Connector {
+        // Timeouts and retries are not set here but on each client: credentials may take their time, and be asked for
         // twice.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        // Always given, or the SDK would ask the instance's metadata service and wait for it.
-        if let Some(region) = local.or(regions.first().map(|first| first.name.as_str())) {
+        // Given wherever it can be, or the SDK would ask the instance's metadata service and wait for it.
+        if let Some(region) = home {
             loader = loader.region(Region::new(region.to_owned()));
         }
         let shared = loader.load().await;
-        let default = shared.credentials_provider().map(|provider| Background::of(provider, patience(deadline)));
-        Account { shared, regions: regions.to_vec(), default, deadline }
+        // Less than the deadline, so that a call that lacks credentials can still say so.
+        let patience = deadline.mul_f64(0.75);
+        let default = shared.credentials_provider().map(|provider| Background::of(provider, patience));
+        Connector { shared, default, deadline, patience }
     }
 
-    /// What the settings say of a region. Of one that is not in them there is only its name to go by.
-    pub fn settings(&self, region: &str) -> RegionSettings {
-        let found = self.regions.iter().find(|settings| settings.name == region);
-        found.cloned().unwrap_or_else(|| RegionSettings::named(region))
+    /// The region that the SDK was given, or found.
+    pub fn home(&self) -> Option<&str> {
+        self.shared.region().map(Region::as_ref)
     }
 
-    /// The configuration of any client of this region: no hidden retries, nothing that outlasts the deadline.
+    /// The configuration of any client of one region: its credentials, no hidden retries, nothing that outlasts the
+    /// deadline.
     ///
-    /// Endpoints are the clients' own to set, also where there is none to set: an address that the environment gives is
-    /// one for all regions, and would have a single replica measured against itself.
+    /// The endpoint is the client's to set, also where it is none: an address that the environment gives is one for all
+    /// regions, and would have a single replica measured against itself.
     pub async fn config(&self, region: &RegionSettings) -> SdkConfig {
         let provider = match own_provider(&self.shared, region).await {
-            Some(own) => Some(Background::of(own, patience(self.deadline))),
+            Some(own) => Some(Background::of(own, self.patience)),
             None => self.default.clone(),
         };
         let timeouts = TimeoutConfig::builder()
@@ -78,24 +78,14 @@ impl Account {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
     }
-}
 
-/// How long a call waits for credentials: less than its deadline, so that one that lacks them can still say so.
-fn patience(deadline: Duration) -> Duration {
-    deadline.mul_f64(0.75)
-}
-
-/// Clients for these regions, in their order.
-pub async fn clients(regions: &[RegionSettings], local: Option<&str>, deadline: Duration) -> Vec<Client> {
-    let account = Account::of(regions, local, deadline).await;
-    let mut clients = Vec::with_capacity(regions.len());
-    for region in regions {
-        let config = account.config(region).await;
+    /// A client for one region. Reaches nothing yet.
+    pub async fn client(&self, region: &RegionSettings) -> Client {
+        let config = self.config(region).await;
         let mut config = aws_sdk_dynamodb::Config::from(&config).to_builder().interceptor(NoteDate);
         config.set_endpoint_url(region.endpoint.clone());
-        clients.push(Client::from_conf(config.build()));
+        Client::from_conf(config.build())
     }
-    clients
 }
 
 /// The credentials that the settings name for this region, if they do.
@@ -116,9 +106,4 @@ async fn own_provider(shared: &SdkConfig, region: &RegionSettings) -> Option<Sha
         role = role.external_id(external_id.expose());
     }
     Some(SharedCredentialsProvider::new(role.build().await))
-}
-
-/// Region names, shared with every heartbeat that is decoded.
-pub fn names(regions: &[RegionSettings]) -> Vec<Arc<str>> {
-    regions.iter().map(|region| Arc::from(region.name.as_str())).collect()
 }

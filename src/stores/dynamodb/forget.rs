@@ -15,6 +15,7 @@ impl Forget for DynamoDbStore {
     async fn look(&self, replica: RegionId, source: &Arc<str>, slot: Slot) -> Result<Option<Found>, Failure> {
         let get = self
             .client(replica)
+            .await
             .get_item()
             .table_name(&self.table)
             .set_key(Some(self.keys.key(source, slot)))
@@ -29,6 +30,7 @@ impl Forget for DynamoDbStore {
         let condition = condition::unmoved(seen);
         let delete = self
             .client(replica)
+            .await
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(self.keys.key(source, slot)))

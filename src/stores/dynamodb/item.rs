@@ -48,6 +48,16 @@ impl KeyNames {
     }
 }
 
+impl KeyNames {
+    /// A key that is no heartbeat's, for trying whether writes are permitted.
+    pub fn probe_key(&self, region: &str) -> Item {
+        HashMap::from([
+            (self.partition.clone(), AttributeValue::S("tidegauge-check".to_owned())),
+            (self.sort.clone(), AttributeValue::S(region.to_owned())),
+        ])
+    }
+}
+
 /// The partition that holds every source's heartbeat of one slot.
 pub fn partition(slot: Slot) -> String {
     format!("tidegauge-{slot}")

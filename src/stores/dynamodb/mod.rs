@@ -1,7 +1,7 @@
 //! DynamoDB global tables: each region's replica is reached by a client of its own.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -11,21 +11,27 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 
+use tokio::sync::OnceCell;
+
 use crate::core::heartbeat::Found;
+use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::reign;
 use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
+mod check;
 mod condition;
 pub(crate) mod connect;
 mod date;
 pub(crate) mod errors;
 mod forget;
+mod inspect;
 mod item;
 
 use condition::Condition;
+use connect::Connector;
 use item::{ATTRIBUTES, Item, KeyNames};
 
 /// Pages of one slot's partition that are read at most. A page holds a megabyte, thousands of heartbeats: whoever
@@ -36,13 +42,28 @@ const PAGES_MAX: usize = 16;
 pub struct DynamoDbStore {
     table: String,
     keys: KeyNames,
-    regions: Vec<Arc<str>>,
-    clients: Vec<Client>,
+    settings: StoreSettings,
+    connector: Connector,
+    /// By the regions' ids. It only grows.
+    sites: RwLock<Vec<Arc<Site>>>,
+}
+
+/// One region.
+struct Site {
+    name: Arc<str>,
+    /// Made with the first call.
+    client: OnceCell<Client>,
+}
+
+impl Site {
+    fn new(name: &str) -> Arc<Site> {
+        Arc::new(Site { name: name.into(), client: OnceCell::new() })
+    }
 }
 
 impl fmt::Debug for DynamoDbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynamoDbStore").field("table", &self.table).field("regions", &self.regions).finish()
+        f.debug_struct("DynamoDbStore").field("table", &self.table).field("regions", &self.known_regions()).finish()
     }
 }
 
@@ -53,16 +74,37 @@ impl DynamoDbStore {
         dynamodb: &DynamodbSettings,
         deadline: Duration,
     ) -> DynamoDbStore {
+        let first = settings.regions.first().map(|first| first.name.as_str());
+        let connector = Connector::new(settings.local_region.as_deref().or(first), deadline).await;
+        let mut names: Vec<&str> = settings.regions.iter().map(|region| region.name.as_str()).collect();
+        if names.is_empty() {
+            names.extend(connector.home());
+        }
         DynamoDbStore {
             table: dynamodb.table.clone(),
             keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
-            regions: connect::names(&settings.regions),
-            clients: connect::clients(&settings.regions, settings.local_region.as_deref(), deadline).await,
+            sites: RwLock::new(names.into_iter().map(Site::new).collect()),
+            settings: settings.clone(),
+            connector,
         }
     }
 
-    fn client(&self, region: RegionId) -> &Client {
-        &self.clients[region.index()]
+    fn sites(&self) -> RwLockReadGuard<'_, Vec<Arc<Site>>> {
+        self.sites.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn site(&self, region: RegionId) -> Arc<Site> {
+        self.sites()[region.index()].clone()
+    }
+
+    fn name(&self, region: RegionId) -> Arc<str> {
+        self.site(region).name.clone()
+    }
+
+    async fn client(&self, region: RegionId) -> Client {
+        let site = self.site(region);
+        let make = || async { self.connector.client(&self.settings.region(&site.name)).await };
+        site.client.get_or_init(make).await.clone()
     }
 
     async fn put(&self, write: &Write, condition: Condition, mut spent: f64) -> Answer<WriteOutcome> {
@@ -71,6 +113,7 @@ impl DynamoDbStore {
         let names = (!condition.names.is_empty()).then_some(condition.names);
         let put = self
             .client(write.source)
+            .await
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item::encode(heartbeat, &self.keys)))
@@ -111,6 +154,7 @@ impl DynamoDbStore {
         let heartbeat = &write.heartbeat;
         let get = self
             .client(write.source)
+            .await
             .get_item()
             .table_name(&self.table)
             .set_key(Some(self.keys.key(&heartbeat.source, heartbeat.slot)))
@@ -144,6 +188,7 @@ impl DynamoDbStore {
         for _ in 0..PAGES_MAX {
             let mut query = self
                 .client(target)
+                .await
                 .query()
                 .table_name(&self.table)
                 .consistent_read(consistency == Consistency::Strong)
@@ -161,7 +206,7 @@ impl DynamoDbStore {
             spent += units(page.consumed_capacity());
             for item in page.items() {
                 match item.get(&self.keys.sort).and_then(|sort| self.region_of(sort)) {
-                    Some((region, name)) => read.found.push((region, item::decode(item, name, slot))),
+                    Some((region, name)) => read.found.push((region, item::decode(item, &name, slot))),
                     None => read.unknown_sources = read.unknown_sources.saturating_add(1),
                 }
             }
@@ -174,10 +219,11 @@ impl DynamoDbStore {
         (Err(Failure { reason: Reason::Other, message }), spent)
     }
 
-    fn region_of(&self, sort: &AttributeValue) -> Option<(RegionId, &Arc<str>)> {
+    fn region_of(&self, sort: &AttributeValue) -> Option<(RegionId, Arc<str>)> {
         let name = sort.as_s().ok()?;
-        let index = self.regions.iter().position(|region| **region == **name)?;
-        Some((RegionId(index as u16), &self.regions[index]))
+        let sites = self.sites();
+        let index = sites.iter().position(|site| *site.name == **name)?;
+        Some((RegionId(index as u16), sites[index].name.clone()))
     }
 }
 
@@ -207,6 +253,23 @@ impl Store for DynamoDbStore {
         };
         let (answer, server_date) = date::noting(call).await;
         Answer { server_date, ..answer }
+    }
+
+    /// Those of the settings, or, where these name none, the SDK's own; and then those that it was told of. Empty where
+    /// there is no such region either.
+    fn known_regions(&self) -> Vec<Arc<str>> {
+        self.sites().iter().map(|site| site.name.clone()).collect()
+    }
+
+    fn follow(&self, regions: &[Arc<str>]) {
+        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        let known = sites.len();
+        sites.extend(regions.iter().skip(known).map(|name| Site::new(name)));
+    }
+
+    async fn inspect(&self, region: RegionId) -> Answer<Result<Inspection, Failure>> {
+        let (outcome, server_date) = date::noting(inspect::inspect(self, region)).await;
+        Answer { outcome, capacity_units: 0.0, server_date }
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {

@@ -1,6 +1,6 @@
 //! A store that exists in this process only: what the demo shows, and what tests and benches measure against.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
 use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
@@ -106,6 +106,10 @@ impl SimulatedStore {
 }
 
 impl Store for SimulatedStore {
+    fn known_regions(&self) -> Vec<Arc<str>> {
+        self.regions.iter().map(|region| region.as_str().into()).collect()
+    }
+
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
         if let Err(failure) = self.reach(write.source).await {
             return Answer::free(WriteOutcome::Failed { failure, maybe_committed: false });

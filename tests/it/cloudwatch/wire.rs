@@ -26,7 +26,8 @@ async fn from_settings(endpoint: &str, deadline: Duration) -> CloudWatch {
     ))
     .unwrap();
     let StoreKind::Dynamodb(dynamodb) = &settings.stores[0].kind else { panic!("not DynamoDB") };
-    CloudWatch::from_settings(&settings.stores[0], dynamodb, deadline).await
+    let regions = names(&["xx-nowhere-1", "xx-nowhere-2"]);
+    CloudWatch::from_settings(&settings.stores[0], dynamodb, &regions, deadline).await
 }
 
 fn of(region: RegionId) -> Question {

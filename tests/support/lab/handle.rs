@@ -119,6 +119,28 @@ impl Lab {
         }
     }
 
+    /// What a region is to say of its table beside what its database does: members of `Table` in a description of it.
+    pub fn set_description(&self, region: &str, more: serde_json::Value) {
+        *self.site(region).region.description.lock().expect("no thread died with the description") = more;
+    }
+
+    /// Refuses one operation in a region for want of permission, or no longer.
+    pub fn set_denied(&self, region: &str, operation: &str, denied: bool) {
+        let mut list = self.site(region).region.denied.lock().expect("no thread died with the list");
+        if denied {
+            list.insert(operation.to_owned());
+        } else {
+            list.remove(operation);
+        }
+    }
+
+    /// Which regions the tables' descriptions name as replicas of one another; at first all.
+    pub fn set_members(&self, regions: &[&str]) {
+        let members = &self.sites[0].region.members;
+        *members.lock().expect("no thread died with the members") =
+            regions.iter().map(|name| (*name).to_owned()).collect();
+    }
+
     /// Changes the network to one region, for requests that arrive from now on.
     pub fn set_network(&self, region: &str, network: Network) {
         self.site(region).region.network.lock().expect("no thread died with the network").0 = network;

@@ -1,6 +1,6 @@
 //! One request's way through a region: delayed, counted, refused or executed, replicated, delayed again, answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,6 +30,12 @@ pub(super) struct Region {
     pub(super) network: Mutex<(Network, StdRng)>,
     pub(super) requests: Mutex<BTreeMap<String, u64>>,
     pub(super) answered: AtomicU64,
+    /// What the region says of the table beside what its database does: merged over that.
+    pub(super) description: Mutex<serde_json::Value>,
+    /// Requests of these operations are refused for want of permission.
+    pub(super) denied: Mutex<BTreeSet<String>>,
+    /// Shared by all regions: those that are replicas of one another.
+    pub(super) members: Arc<Mutex<Vec<String>>>,
     /// The links that start here.
     pub(super) outgoing: Vec<(Arc<Link>, Arc<End>)>,
     pub(super) tasks: TaskTracker,
@@ -68,6 +74,7 @@ impl Region {
 
         let answer = match self.mode() {
             Mode::Down(_) => return None,
+            Mode::Up if self.is_denied(&operation) => denied(),
             Mode::Up => self.execute(parts, &operation, body).await,
             Mode::Slow(extra) => {
                 wait(extra).await;
@@ -81,11 +88,7 @@ impl Region {
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded",
             ),
-            Mode::Denied => refusal(
-                400,
-                "com.amazon.coral.service#AccessDeniedException",
-                "User is not authorized to perform this action",
-            ),
+            Mode::Denied => denied(),
             Mode::ExpiredToken => refusal(
                 400,
                 "com.amazon.coral.service#ExpiredTokenException",
@@ -111,13 +114,50 @@ impl Region {
         let Ok(body) = String::from_utf8(body.to_vec()) else {
             return refusal(400, "com.amazon.coral.service#SerializationException", "the body is not UTF-8");
         };
+        if operation == "DescribeGlobalTable" {
+            return self.describe_global_table();
+        }
+        let describes = operation == "DescribeTable";
         let (replica, operation) = (Arc::clone(&self.replica), operation.to_owned());
         let executed = tokio::task::spawn_blocking(move || replica.execute(&operation, &body)).await;
         let (answer, committed) = executed.expect("the database call does not panic");
         if let Some(version) = committed {
             self.replicate(&version);
         }
-        answer
+        if describes && answer.status == 200 { self.describe(&answer) } else { answer }
+    }
+
+    /// Adds to a table's description what the database cannot know: that there are replicas elsewhere.
+    fn describe(&self, answer: &Answer) -> Answer {
+        let mut body: serde_json::Value = serde_json::from_str(&answer.body).expect("the database answers in JSON");
+        let members = self.members.lock().expect("no thread died with the members").clone();
+        let is_member = members.contains(&self.name);
+        let others = members.iter().filter(|name| **name != self.name);
+        let others: Vec<_> =
+            others.map(|name| serde_json::json!({ "RegionName": name, "ReplicaStatus": "ACTIVE" })).collect();
+        let table = &mut body["Table"];
+        if is_member && !others.is_empty() {
+            table["Replicas"] = others.into();
+            table["GlobalTableVersion"] = "2019.11.21".into();
+        }
+        if let Some(more) = self.description.lock().expect("no thread died with the description").as_object() {
+            for (key, value) in more {
+                table[key] = value.clone();
+            }
+        }
+        Answer { status: answer.status, body: body.to_string() }
+    }
+
+    /// How global tables of the first version are described.
+    fn describe_global_table(&self) -> Answer {
+        let members = self.members.lock().expect("no thread died with the members").clone();
+        let group: Vec<_> = members.iter().map(|name| serde_json::json!({ "RegionName": name })).collect();
+        let body = serde_json::json!({ "GlobalTableDescription": { "ReplicationGroup": group } });
+        Answer { status: 200, body: body.to_string() }
+    }
+
+    fn is_denied(&self, operation: &str) -> bool {
+        self.denied.lock().expect("no thread died with the list").contains(operation)
     }
 
     /// Sends a committed write on its way to every other region; each takes its own time.
@@ -176,6 +216,10 @@ fn unsigned(parts: &Parts) -> Option<String> {
         query: parts.uri.query().unwrap_or_default(),
         has_date_header: parts.headers.contains_key("x-amz-date") || parts.headers.contains_key(header::DATE),
     })
+}
+
+fn denied() -> Answer {
+    refusal(400, "com.amazon.coral.service#AccessDeniedException", "User is not authorized to perform this action")
 }
 
 fn refusal(status: u16, kind: &str, message: &str) -> Answer {

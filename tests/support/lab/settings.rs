@@ -12,6 +12,7 @@ pub struct DaemonSettings {
     top: Vec<String>,
     cell: Vec<String>,
     listen: String,
+    is_auto: bool,
     store: String,
     heartbeat: Vec<(String, String)>,
     store_lines: Vec<String>,
@@ -25,6 +26,7 @@ impl DaemonSettings {
             top: Vec::new(),
             cell: vec!["name = \"lab\"".to_owned(), "central = true".to_owned()],
             listen: "127.0.0.1:0".to_owned(),
+            is_auto: false,
             store: "orders".to_owned(),
             heartbeat: vec![("interval".to_owned(), "\"1s\"".to_owned())],
             store_lines: Vec::new(),
@@ -67,6 +69,12 @@ impl DaemonSettings {
         self
     }
 
+    /// Regions that the store itself names, instead of a list.
+    pub fn auto(mut self) -> DaemonSettings {
+        self.is_auto = true;
+        self
+    }
+
     /// A line of TOML for `[[stores]]`, before its tables.
     pub fn store_line(mut self, line: &str) -> DaemonSettings {
         self.store_lines.push(line.to_owned());
@@ -91,7 +99,10 @@ impl DaemonSettings {
         let store = [
             format!("\n[[stores]]\nname = \"{}\"\n", self.store),
             format!("heartbeat = {{ {} }}\n", heartbeat.join(", ")),
-            format!("regions = [\n{}]\n", regions.concat()),
+            match self.is_auto {
+                false => format!("regions = [\n{}]\n", regions.concat()),
+                true => format!("regions = \"auto\"\nregion_overrides = [\n{}]\n", regions.concat()),
+            },
             lines(&self.store_lines),
             format!("\n[stores.dynamodb]\ntable = \"{TABLE}\"\n"),
             format!("partition_key = \"{PARTITION_KEY}\"\nsort_key = \"{SORT_KEY}\"\n"),

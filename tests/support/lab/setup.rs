@@ -95,6 +95,7 @@ impl LabBuilder {
         let count = self.regions.len();
         assert!((1..=100).contains(&count), "a lab has one to a hundred regions");
         let order = Arc::new(AtomicU64::new(0));
+        let members = Arc::new(Mutex::new(self.regions.clone()));
         let ends: Vec<Arc<End>> = self
             .regions
             .iter()
@@ -119,6 +120,9 @@ impl LabBuilder {
                 mode: Arc::clone(&ends[source].mode),
                 network: Mutex::new((self.network.clone(), StdRng::seed_from_u64(self.link_seed(source, source)))),
                 requests: Mutex::new(BTreeMap::new()),
+                description: Mutex::default(),
+                denied: Mutex::default(),
+                members: Arc::clone(&members),
                 answered: AtomicU64::new(0),
                 outgoing,
                 tasks: tasks.clone(),

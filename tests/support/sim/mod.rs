@@ -119,6 +119,7 @@ pub fn plan(regions: usize) -> Plan {
         reads_per_interval: 5,
         read_schedule: ReadSchedule::Adaptive,
         consistency: Consistency::Strong,
+        asks_for_strong: false,
         placement: Placement::Inline,
         local: None,
         remote_reads: false,
@@ -143,8 +144,14 @@ pub fn typical_lag() -> Lag {
 
 impl Sim {
     pub fn new(plan: Plan, lag: Lag, network: Network, seed: u64) -> Sim {
+        let regions = plan.regions.len();
+        Sim::over(regions, plan, lag, network, seed)
+    }
+
+    /// Over a world of so many regions, of which the plan may not know yet.
+    pub fn over(regions: usize, plan: Plan, lag: Lag, network: Network, seed: u64) -> Sim {
         let now = Now { mono: Mono::from_nanos(0), wall: Wall::from_micros(1_800_000_000_000_000) };
-        let mut world = World::new(plan.regions.len(), seed, lag);
+        let mut world = World::new(regions, seed, lag);
         world.log_truth();
         Sim {
             ledger: Ledger::new(Arc::new(plan), now),

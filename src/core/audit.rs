@@ -1,0 +1,334 @@
+//! What is wrong with a store's set-up, as far as that can be known: pure, so that `tidegauge check` and the running gauge
+//! say the same.
+//!
+//! What could not be looked at is not judged: no finding is not the same as nothing wrong.
+
+use std::sync::Arc;
+
+use super::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
+use super::model::{Plan, Reason, RegionId};
+use super::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
+use super::time::{Mono, Span};
+
+/// A clock is off when it is certain that it differs from the provider's by more than this.
+const CLOCK_OFF: Span = Span::from_millis(1_000);
+
+/// How bad a finding is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// It works, and something about it should be looked at.
+    Warning,
+    /// Something does not work, or is not measured.
+    Error,
+}
+
+impl Level {
+    /// The word used in answers.
+    pub fn label(self) -> &'static str {
+        match self {
+            Level::Warning => "warning",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// What can be wrong. Closed, so that it can be a metric label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// There is no such table in the region.
+    TableMissing,
+    /// The region does not say what the store looks like.
+    InspectFailing,
+    /// Heartbeats cannot be read.
+    ReadFailing,
+    /// Heartbeats cannot be written.
+    WriteFailing,
+    /// The store is not replicated.
+    NotReplicated,
+    /// The settings list a region that is no replica.
+    ReplicaMissing,
+    /// The store has a replica that the settings do not list.
+    ReplicaUnlisted,
+    /// The provider says that a replica is not in use.
+    ReplicaNotActive,
+    /// An early version of the store's replication.
+    LegacyVersion,
+    /// The settings ask for strong reads where these measure nothing.
+    StrongReadsMeasureNothing,
+    /// One region can take less than another.
+    CapacityUnequal,
+    /// This host's clock is wrong.
+    ClockOff,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 12] = [
+        Kind::TableMissing,
+        Kind::InspectFailing,
+        Kind::ReadFailing,
+        Kind::WriteFailing,
+        Kind::NotReplicated,
+        Kind::ReplicaMissing,
+        Kind::ReplicaUnlisted,
+        Kind::ReplicaNotActive,
+        Kind::LegacyVersion,
+        Kind::StrongReadsMeasureNothing,
+        Kind::CapacityUnequal,
+        Kind::ClockOff,
+    ];
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::TableMissing => "table_missing",
+            Kind::InspectFailing => "inspect_failing",
+            Kind::ReadFailing => "read_failing",
+            Kind::WriteFailing => "write_failing",
+            Kind::NotReplicated => "not_replicated",
+            Kind::ReplicaMissing => "replica_missing",
+            Kind::ReplicaUnlisted => "replica_unlisted",
+            Kind::ReplicaNotActive => "replica_not_active",
+            Kind::LegacyVersion => "legacy_version",
+            Kind::StrongReadsMeasureNothing => "strong_reads_measure_nothing",
+            Kind::CapacityUnequal => "capacity_unequal",
+            Kind::ClockOff => "clock_off",
+        }
+    }
+
+    /// How bad it is.
+    pub fn level(self) -> Level {
+        match self {
+            Kind::TableMissing
+            | Kind::ReadFailing
+            | Kind::WriteFailing
+            | Kind::NotReplicated
+            | Kind::ReplicaMissing
+            | Kind::ReplicaNotActive => Level::Error,
+            Kind::InspectFailing
+            | Kind::ReplicaUnlisted
+            | Kind::LegacyVersion
+            | Kind::StrongReadsMeasureNothing
+            | Kind::CapacityUnequal
+            | Kind::ClockOff => Level::Warning,
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Kind::TableMissing => {
+                "create it there (add a replica to the global table), or correct its name in the settings"
+            }
+            Kind::InspectFailing => "grant dynamodb:DescribeTable; until then replicas and capacity are not known",
+            Kind::ReadFailing => "without it nothing arrives that could be timed: see the cause",
+            Kind::WriteFailing => "without it nothing is sent that could be timed: see the cause",
+            Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
+            Kind::ReplicaMissing => "add the replica, or take the region out of the settings",
+            Kind::ReplicaUnlisted => "list it, or set regions = \"auto\"",
+            Kind::ReplicaNotActive => "see what the provider says of it; applications there may see old data, or none",
+            Kind::LegacyVersion => {
+                "upgrade the global table to version 2019.11.21; this gauge was not tried with older ones"
+            }
+            Kind::StrongReadsMeasureNothing => "remove read = \"strong\"; eventual reads are made instead",
+            Kind::CapacityUnequal => {
+                "give all replicas the same capacity, or put them on demand: the smallest one is throttled first, and \
+                 replication into it falls behind"
+            }
+            Kind::ClockOff => "let this host's clock be kept by NTP",
+        }
+    }
+}
+
+/// One thing that was judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// Where.
+    pub region: Arc<str>,
+    /// What.
+    pub kind: Kind,
+    /// What is wrong, in words; `None`: nothing is.
+    pub wrong: Option<String>,
+}
+
+/// What is known of one region. `None` is what was not looked at.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its name.
+    pub region: Arc<str>,
+    /// What the store says of itself there.
+    pub inspection: Option<Result<Arc<Inspection>, Reason>>,
+    /// Whether heartbeats can be read.
+    pub reads: Option<Result<(), Reason>>,
+    /// Whether they can be written.
+    pub writes: Option<Result<(), Reason>>,
+    /// This host's clock − the provider's, at least and at most.
+    pub clock: Option<(Span, Span)>,
+}
+
+/// What the settings say that the facts are held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Whether the regions are those that the store names.
+    pub follows_replicas: bool,
+    /// Whether the settings themselves ask for strong reads.
+    pub asks_for_strong: bool,
+}
+
+/// Judges everything that there are facts about.
+pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for fact in facts {
+        let mut judge = |kind, wrong| findings.push(Finding { region: fact.region.clone(), kind, wrong });
+        match &fact.inspection {
+            Some(Ok(inspection)) => {
+                judge(Kind::TableMissing, None);
+                judge(Kind::InspectFailing, None);
+                of_inspection(inspection, wanted, &mut judge);
+            }
+            Some(Err(Reason::NotFound)) => judge(Kind::TableMissing, Some("there is no such table".to_owned())),
+            Some(Err(reason)) => judge(Kind::InspectFailing, Some(reason.words().to_owned())),
+            None => {}
+        }
+        for (kind, works) in [(Kind::ReadFailing, fact.reads), (Kind::WriteFailing, fact.writes)] {
+            if let Some(works) = works {
+                judge(kind, works.err().map(|reason| reason.words().to_owned()));
+            }
+        }
+        if let Some((min, max)) = fact.clock {
+            let is_off = min > CLOCK_OFF || max < Span::ZERO - CLOCK_OFF;
+            let (min, max) = (min.as_secs_f64(), max.as_secs_f64());
+            judge(
+                Kind::ClockOff,
+                is_off.then(|| format!("it is {min:+.1} to {max:+.1} s off, by the dates in answers")),
+            );
+        }
+    }
+    replicas(facts, wanted, &mut findings);
+    capacities(facts, &mut findings);
+    findings
+}
+
+fn of_inspection(inspection: &Inspection, wanted: Wanted, judge: &mut impl FnMut(Kind, Option<String>)) {
+    let mode = inspection.mode;
+    judge(Kind::NotReplicated, (mode == Mode::Single).then(|| "the table has no other replica".to_owned()));
+    judge(Kind::LegacyVersion, (mode == Mode::Legacy).then(|| "the global table is of version 2017.11.29".to_owned()));
+    let strong = (mode == Mode::Strong && wanted.asks_for_strong)
+        .then(|| "a strong read sees every region's newest write, so it arrives at once".to_owned());
+    judge(Kind::StrongReadsMeasureNothing, strong);
+}
+
+/// What any region says of a replica; a region knows its own best.
+fn said_of<'a>(facts: &'a [Facts], name: &str) -> Option<&'a Replica> {
+    let own_first = facts.iter().filter(|fact| *fact.region == *name).chain(facts);
+    own_first.filter_map(inspection).flat_map(|inspection| &inspection.replicas).find(|replica| *replica.name == *name)
+}
+
+fn inspection(fact: &Facts) -> Option<&Inspection> {
+    fact.inspection.as_ref()?.as_ref().ok().map(Arc::as_ref)
+}
+
+fn replicas(facts: &[Facts], wanted: Wanted, findings: &mut Vec<Finding>) {
+    // Somebody must have said what replicas there are; a table that is not replicated is a finding of its own.
+    let mut told = facts.iter().filter_map(inspection).filter(|inspection| inspection.mode != Mode::Single);
+    let Some(told) = told.next() else { return };
+    for fact in facts {
+        // A table that only itself knows of is no replica of the others.
+        let is_missing = told.replicas.iter().all(|replica| replica.name != fact.region);
+        let missing = "it is none of the global table's replicas".to_owned();
+        findings.push(Finding {
+            region: fact.region.clone(),
+            kind: Kind::ReplicaMissing,
+            wrong: is_missing.then_some(missing),
+        });
+        if let Some(replica) = said_of(facts, &fact.region) {
+            findings.push(Finding {
+                region: fact.region.clone(),
+                kind: Kind::ReplicaNotActive,
+                wrong: not_active(replica),
+            });
+        }
+    }
+    let is_unlisted = |replica: &&Replica| facts.iter().all(|fact| fact.region != replica.name);
+    let unlisted = told.replicas.iter().filter(is_unlisted).filter(|replica| replica.status.is_measured());
+    findings.extend(unlisted.filter(|_| !wanted.follows_replicas).map(|replica| Finding {
+        region: replica.name.clone(),
+        kind: Kind::ReplicaUnlisted,
+        wrong: Some("the store has a replica there, which nobody measures".to_owned()),
+    }));
+}
+
+fn not_active(replica: &Replica) -> Option<String> {
+    if matches!(replica.status, ReplicaStatus::Active | ReplicaStatus::Updating) {
+        return None;
+    }
+    let status = replica.status.label();
+    let separator = if replica.description.is_empty() { "" } else { ": " };
+    Some(format!("the replica is {status}{separator}{}", replica.description))
+}
+
+/// Replication into a region takes write capacity there, and reading takes what is left to it.
+fn capacities(facts: &[Facts], findings: &mut Vec<Finding>) {
+    let known: Vec<(&Arc<str>, Capacity)> =
+        facts.iter().filter_map(|fact| Some((&fact.region, inspection(fact)?.capacity?))).collect();
+    if known.len() < 2 {
+        return;
+    }
+    let most = |of: fn(Capacity) -> u64| known.iter().map(|(_, capacity)| of(*capacity)).max().unwrap_or_default();
+    let (reads, writes) = (most(|capacity| units(capacity).0), most(|capacity| units(capacity).1));
+    for (region, capacity) in &known {
+        let (own_reads, own_writes) = units(*capacity);
+        let wrong = (own_reads < reads || own_writes < writes).then(|| {
+            let more = |units: u64| if units == u64::MAX { "on demand".to_owned() } else { units.to_string() };
+            format!(
+                "it takes {own_reads} read and {own_writes} write units a second; elsewhere it is up to {} and {}",
+                more(reads),
+                more(writes)
+            )
+        });
+        findings.push(Finding { region: (*region).clone(), kind: Kind::CapacityUnequal, wrong });
+    }
+}
+
+/// Read and write units; as much as comes, on demand.
+fn units(capacity: Capacity) -> (u64, u64) {
+    match capacity {
+        Capacity::OnDemand => (u64::MAX, u64::MAX),
+        Capacity::Provisioned { read_units, write_units } => (read_units, write_units),
+    }
+}
+
+/// What a running gauge knows; empty where it is not the one that writes, or nothing is to be looked at.
+pub fn facts_of(store: &StoreSnapshot, now: Mono) -> Vec<Facts> {
+    let plan = &store.plan;
+    let is_active = store.seats.iter().flatten().any(|seat| *seat == Seat::Ours);
+    if plan.inspect_every.is_none() || !is_active {
+        return Vec::new();
+    }
+    plan.region_ids().map(|region| facts_of_region(store, plan, region, now)).collect()
+}
+
+fn facts_of_region(store: &StoreSnapshot, plan: &Plan, region: RegionId, now: Mono) -> Facts {
+    let look = &store.looks[region.index()];
+    let health = |health: Health| match health.failing {
+        Some(reason) => Some(Err(reason)),
+        None => health.answered_at.filter(|at| now - *at <= plan.interval.times(10)).map(|_| Ok(())),
+    };
+    let pair = |of: &dyn Fn(&PairSnapshot) -> bool| store.pairs.iter().find(|pair| of(pair));
+    Facts {
+        region: store.region(region).clone(),
+        inspection: match (look.failing, &look.newest) {
+            (Some(reason), _) => Some(Err(reason)),
+            (None, Some(newest)) => Some(Ok(newest.inspection.clone())),
+            (None, None) => None,
+        },
+        reads: pair(&|pair| pair.target == region).and_then(|pair| health(pair.reads)),
+        writes: pair(&|pair| pair.source == region && pair.seat == Seat::Ours).and_then(|pair| health(pair.writes)),
+        clock: look.clock,
+    }
+}
+
+/// What the settings say, of a running gauge.
+pub fn wanted_of(plan: &Plan) -> Wanted {
+    Wanted { follows_replicas: plan.follows_replicas, asks_for_strong: plan.asks_for_strong }
+}

@@ -1,0 +1,146 @@
+//! What is wrong with a set-up, judged from facts put together by hand.
+
+use std::sync::Arc;
+
+use tidegauge::core::audit::{Facts, Finding, Kind, Level, Wanted, audit};
+use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
+use tidegauge::core::model::Reason;
+use tidegauge::core::time::Span;
+
+const LISTED: Wanted = Wanted { follows_replicas: false, asks_for_strong: false };
+
+fn replica(name: &str, status: ReplicaStatus) -> Replica {
+    Replica { name: name.into(), status, description: String::new() }
+}
+
+fn inspection(names: &[&str]) -> Inspection {
+    Inspection {
+        replicas: names.iter().map(|name| replica(name, ReplicaStatus::Active)).collect(),
+        witnesses: Vec::new(),
+        mode: if names.len() == 1 { Mode::Single } else { Mode::Asynchronous },
+        capacity: Some(Capacity::OnDemand),
+    }
+}
+
+fn healthy(region: &str, inspection: Inspection) -> Facts {
+    Facts {
+        region: region.into(),
+        inspection: Some(Ok(Arc::new(inspection))),
+        reads: Some(Ok(())),
+        writes: Some(Ok(())),
+        clock: Some((Span::from_millis(-600), Span::from_millis(400))),
+    }
+}
+
+fn both() -> [Facts; 2] {
+    ["west", "east"].map(|region| healthy(region, inspection(&["west", "east"])))
+}
+
+fn wrong(facts: &[Facts], wanted: Wanted) -> Vec<(String, Kind)> {
+    let found = audit(facts, wanted).into_iter().filter(|finding| finding.wrong.is_some());
+    found.map(|Finding { region, kind, .. }| (region.to_string(), kind)).collect()
+}
+
+#[test]
+fn where_nothing_is_wrong_everything_was_judged_and_nothing_found() {
+    assert_eq!(wrong(&both(), LISTED), []);
+    let judged: Vec<Kind> = audit(&both(), LISTED).into_iter().map(|finding| finding.kind).collect();
+    for kind in Kind::ALL {
+        // It is found, or there is nothing to say it of.
+        let expected = if kind == Kind::ReplicaUnlisted { 0 } else { 2 };
+        assert_eq!(judged.iter().filter(|other| **other == kind).count(), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_judged() {
+    let nothing = Facts { region: "west".into(), inspection: None, reads: None, writes: None, clock: None };
+    assert_eq!(audit(&[nothing], LISTED), []);
+}
+
+#[test]
+fn a_region_that_is_denied_spoils_only_what_is_said_of_itself() {
+    let [west, east] = both();
+    let denied = Facts {
+        inspection: Some(Err(Reason::Denied)),
+        reads: Some(Err(Reason::Denied)),
+        writes: Some(Err(Reason::Throttled)),
+        ..east
+    };
+    let found = wrong(&[west, denied], LISTED);
+    let of_east = [Kind::InspectFailing, Kind::ReadFailing, Kind::WriteFailing];
+    assert_eq!(found, of_east.map(|kind| ("east".to_owned(), kind)));
+}
+
+#[test]
+fn a_clock_is_off_only_where_that_is_certain() {
+    let off = |min: i64, max: i64| {
+        let [west, east] = both();
+        let clock = Some((Span::from_millis(min), Span::from_millis(max)));
+        wrong(&[Facts { clock, ..west }, east], LISTED).iter().any(|(_, kind)| *kind == Kind::ClockOff)
+    };
+    assert!(off(1_001, 1_200) && off(-9_000, -1_001));
+    assert!(!off(1_000, 1_200) && !off(-1_200, -1_000) && !off(-500, 1_500));
+}
+
+#[test]
+fn the_region_that_takes_less_than_another_is_named() {
+    let with = |capacities: [Option<Capacity>; 2]| {
+        let mut facts = both();
+        for (fact, capacity) in facts.iter_mut().zip(capacities) {
+            fact.inspection = Some(Ok(Arc::new(Inspection { capacity, ..inspection(&["west", "east"]) })));
+        }
+        wrong(&facts, LISTED)
+    };
+    let provisioned = |read_units, write_units| Some(Capacity::Provisioned { read_units, write_units });
+    let east = [("east".to_owned(), Kind::CapacityUnequal)];
+    assert_eq!(with([provisioned(10, 10), provisioned(10, 10)]), []);
+    assert_eq!(with([provisioned(10, 10), provisioned(10, 9)]), east);
+    assert_eq!(with([provisioned(10, 10), provisioned(9, 10)]), east);
+    assert_eq!(with([Some(Capacity::OnDemand), provisioned(1_000, 1_000)]), east);
+    assert_eq!(with([Some(Capacity::OnDemand), None]), [], "what is not said is not compared");
+}
+
+#[test]
+fn listed_regions_and_replicas_are_held_against_each_other() {
+    let [west, east] = both();
+    let stray = healthy("south", inspection(&["south"]));
+    assert_eq!(
+        wrong(&[west.clone(), east.clone(), stray], LISTED),
+        [("south".to_owned(), Kind::NotReplicated), ("south".to_owned(), Kind::ReplicaMissing)]
+    );
+    let three = || inspection(&["west", "east", "north"]);
+    let facts = [healthy("west", three()), healthy("east", three())];
+    assert_eq!(wrong(&facts, LISTED), [("north".to_owned(), Kind::ReplicaUnlisted)]);
+    assert_eq!(wrong(&facts, Wanted { follows_replicas: true, ..LISTED }), []);
+    let one = [healthy("west", inspection(&["west"]))];
+    assert_eq!(wrong(&one, LISTED), [("west".to_owned(), Kind::NotReplicated)]);
+}
+
+#[test]
+fn a_replica_in_trouble_is_named_in_the_provider_s_words() {
+    let mut told = inspection(&["west"]);
+    let description = "no access to its key since Monday".to_owned();
+    told.replicas.push(Replica { description, ..replica("east", ReplicaStatus::Inaccessible) });
+    told.mode = Mode::Asynchronous;
+    let unreachable = Facts { inspection: Some(Err(Reason::Connect)), ..healthy("east", inspection(&["east"])) };
+    let findings = audit(&[healthy("west", told), unreachable], LISTED);
+    let found = findings.iter().find(|finding| finding.kind == Kind::ReplicaNotActive && finding.wrong.is_some());
+    let found = found.expect("the others say so");
+    assert_eq!((&*found.region, found.kind.level()), ("east", Level::Error));
+    assert_eq!(found.wrong.as_deref(), Some("the replica is inaccessible: no access to its key since Monday"));
+}
+
+#[test]
+fn early_versions_and_strong_reads_that_measure_nothing_are_findings() {
+    let with = |mode, wanted| {
+        let facts =
+            ["west", "east"].map(|region| healthy(region, Inspection { mode, ..inspection(&["west", "east"]) }));
+        wrong(&facts, wanted).into_iter().map(|(_, kind)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(with(Mode::Legacy, LISTED), [Kind::LegacyVersion; 2]);
+    assert_eq!(with(Mode::Strong, LISTED), []);
+    let strong = Wanted { asks_for_strong: true, ..LISTED };
+    assert_eq!(with(Mode::Strong, strong), [Kind::StrongReadsMeasureNothing; 2]);
+    assert_eq!(with(Mode::Asynchronous, strong), []);
+}
