@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::core::model::Consistency;
-use crate::settings::{Role, Settings, StoreSettings};
+use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 
 mod table;
 #[cfg(test)]
@@ -24,7 +24,7 @@ const OWN_METRICS: u32 = 5;
 /// A write unit covers an item up to this size.
 const WRITE_UNIT_BYTES: u64 = 1024;
 
-/// A read unit covers this much of what a query reads.
+/// A read unit covers this much of what a query reads, or of one item that is read by its key.
 const READ_UNIT_BYTES: u64 = 4096;
 
 /// Write units a second that one partition takes.
@@ -49,7 +49,7 @@ pub enum NotCounted {
 
 /// Upper bound of an item's size in bytes, keys included, in a store of so many regions.
 ///
-/// It is that of slot 0: 330 B of names, keys and plain values (regions' names up to 20 B, key
+/// It is that of slot 0: 330 B of names, keys of whatever type and plain values (regions' names up to 20 B, key
 /// attributes' up to 16 B each, a boot id of 36 B as Linux has it), 320 B of packed history, and an echo of 16 B for
 /// each other region. The other slots hold no echo: they are smaller.
 pub fn heartbeat_bytes(regions: u32) -> u64 {
@@ -72,6 +72,9 @@ pub struct Usage {
     /// Whether each region's gauge polls all replicas rather than its own alone. Never so with one central prober,
     /// whose polls of all replicas are as many as those of a fleet of which each gauge polls its own.
     pub remote_reads: bool,
+    /// Whether the heartbeats' table has no sort key: a read is then a batch, in which each heartbeat is billed by itself,
+    /// and each has a partition key of its own.
+    pub one_key: bool,
     /// Observers in each region, each with one eventual poll of its replica per interval.
     pub observers: u32,
     /// Time between two questions to a region's provider; `None`: it is not asked.
@@ -88,6 +91,10 @@ impl Usage {
             reads_per_interval: store.reads_per_interval,
             strong: store.read == Consistency::Strong,
             remote_reads: store.remote_reads,
+            one_key: match &store.kind {
+                StoreKind::Dynamodb(dynamodb) => dynamodb.heartbeats.sort_key.is_none(),
+                StoreKind::Simulated(_) => false,
+            },
             observers,
             polls_every: store.provider.as_ref().map(|provider| provider.every),
         }
@@ -110,8 +117,18 @@ impl Usage {
 
     /// Read units of one read of one slot.
     fn units_per_read(&self, strong: bool) -> f64 {
-        let units = self.read_bytes().div_ceil(READ_UNIT_BYTES) as f64;
+        let units = if self.one_key {
+            u64::from(self.regions) * self.heartbeat_bytes().div_ceil(READ_UNIT_BYTES)
+        } else {
+            self.read_bytes().div_ceil(READ_UNIT_BYTES)
+        };
+        let units = units as f64;
         if strong { units } else { units / 2.0 }
+    }
+
+    /// How many sources share a partition key.
+    fn sources_per_partition(&self) -> f64 {
+        if self.one_key { 1.0 } else { f64::from(self.regions) }
     }
 
     /// Polls of each replica in an interval, by all gauges.
@@ -127,26 +144,30 @@ impl Usage {
         if self.remote_reads { 2 * pairs } else { pairs }
     }
 
-    /// Metrics that the provider is asked for in one round. Statistics of one metric in one call are billed as one
-    /// metric, up to five of them; there are two.
+    /// Metrics that the provider is asked for in one round: one for each pair, and those of each pair's target itself, of
+    /// which there is another asker wherever all replicas are polled. Statistics of one metric in one call are billed as
+    /// one metric, up to five of them; there are two.
     fn metrics(&self) -> u32 {
-        self.pairs_asked() + OWN_METRICS * self.regions
+        let askers = if self.remote_reads { self.regions } else { 1 };
+        self.pairs_asked() + OWN_METRICS * self.regions * askers
     }
 
     fn intervals_per_second(&self) -> f64 {
         1.0 / self.interval.as_secs_f64()
     }
 
-    /// Write units a second at the partition key of one slot, in each region: all regions' heartbeats share it.
+    /// Write units a second at one partition key, in each region. All regions' heartbeats of a slot share one, where there
+    /// is a sort key.
     pub fn partition_write_units(&self) -> f64 {
-        f64::from(self.regions) * self.units_per_write() * self.intervals_per_second()
+        self.sources_per_partition() * self.units_per_write() * self.intervals_per_second()
     }
 
-    /// Read units a second at the partition key of one slot, in each region, on average.
+    /// Read units a second at one partition key, in each region, on average.
     pub fn partition_read_units(&self) -> f64 {
         let gauges = self.gauge_polls() * self.units_per_read(self.strong);
         let observers = f64::from(self.observers) * self.units_per_read(false);
-        (gauges + observers) * self.intervals_per_second()
+        let keys = f64::from(self.regions) / self.sources_per_partition();
+        (gauges + observers) * self.intervals_per_second() / keys
     }
 
     /// What an operator should know before the bill, or the throttling, says so.
@@ -160,7 +181,14 @@ impl Usage {
                  instead of 1 write units in each region"
             ));
         }
-        if read > READ_UNIT_BYTES {
+        if self.one_key {
+            let (units, shared) = (self.units_per_read(self.strong), Usage { one_key: false, ..self.clone() });
+            warnings.push(format!(
+                "the table has no sort key, so each region's heartbeat is read and billed by itself: a read costs {units} \
+                 read units; in a companion table with a sort key it costs {}",
+                shared.units_per_read(self.strong)
+            ));
+        } else if read > READ_UNIT_BYTES {
             let (units, least) = (self.units_per_read(self.strong), if self.strong { 1.0 } else { 0.5 });
             warnings.push(format!(
                 "a read finds up to {read} B, more than {READ_UNIT_BYTES}: it costs {units} instead of {least} read \
@@ -176,9 +204,10 @@ impl Usage {
                 "make heartbeat.interval longer, or let fewer read",
             ),
         ];
+        let key = if self.one_key { "heartbeat's partition key" } else { "slot's partition key" };
         for (units, limit, what, remedy) in partition.into_iter().filter(|(units, limit, ..)| *units >= NEAR * limit) {
             warnings.push(format!(
-                "each partition key tidegauge-<slot> takes up to {units:.0} {what} units/s in each region, {:.0} % of \
+                "each {key} takes up to {units:.0} {what} units/s in each region, {:.0} % of \
                  the {limit} that one partition takes; {remedy}",
                 100.0 * units / limit
             ));

@@ -112,10 +112,11 @@ fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
     lines.push(Line::of("stream records", monthly.stream_records, "records", bill.stream, stream_note.to_owned()));
     let polling_note = match usage.polls_every {
         Some(every) => format!(
-            "{} every {}: 1 for each of {} pairs, {OWN_METRICS} for each region",
+            "{} every {}: 1 for each of {} pairs, {OWN_METRICS} for each region{}",
             usage.metrics(),
             humantime::format_duration(every),
-            usage.pairs_asked()
+            usage.pairs_asked(),
+            if usage.remote_reads { " by each gauge" } else { "" }
         ),
         None => "nobody asks: provider.poll is off".to_owned(),
     };

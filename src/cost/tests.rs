@@ -7,7 +7,9 @@ use super::*;
 use crate::core::heartbeat::{Heartbeat, Value};
 use crate::core::model::{Beat, WriterId};
 use crate::core::time::{Span, Wall};
-use crate::settings::{DynamodbSettings, PriceSettings, ProviderSettings, StoreKind};
+use crate::settings::{
+    DynamodbSettings, KeySettings, KeyType, PriceSettings, ProviderSettings, StoreKind, TableSettings,
+};
 
 /// Three regions, a heartbeat and five strong reads a second in each: the example of the documents.
 const THREE: Usage = Usage {
@@ -17,6 +19,7 @@ const THREE: Usage = Usage {
     reads_per_interval: 5,
     strong: true,
     remote_reads: false,
+    one_key: false,
     observers: 0,
     polls_every: None,
 };
@@ -46,8 +49,10 @@ regions = [{ name = "a" }, { name = "b" }]
 fn settings(toml: &str) -> Settings {
     let mut settings = Settings::from_toml(toml).unwrap();
     for store in settings.stores.iter_mut().filter(|store| store.name != "toy") {
-        let (table, partition_key, sort_key) = ("Cells".to_owned(), "PK".to_owned(), "SK".to_owned());
-        store.kind = StoreKind::Dynamodb(DynamodbSettings { table, partition_key, sort_key });
+        let key = |name: &str| KeySettings { name: name.to_owned(), kind: KeyType::S };
+        let (table, partition_key, sort_key) = ("Cells".to_owned(), key("PK"), Some(key("SK")));
+        let heartbeats = TableSettings { table: table.clone(), partition_key, sort_key };
+        store.kind = StoreKind::Dynamodb(DynamodbSettings { table, heartbeats });
         let (every, period, delay) = (Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(120));
         store.provider = (store.name == "carts").then_some(ProviderSettings { every, period, delay });
     }
@@ -154,9 +159,32 @@ fn asking_the_provider_is_counted_by_pairs_and_regions() {
     // Observers, slots and standbys ask nobody.
     let more = Usage { observers: 100, slots: 8, interval: Duration::from_secs(5), ..polls(3, 300) };
     assert_eq!(Monthly::of(&more).metrics, 21.0 * 8_640.0);
-    // Both ends of a pair ask about it.
-    assert_eq!(Monthly::of(&Usage { remote_reads: true, ..polls(3, 300) }).metrics, 27.0 * 8_640.0);
+    // Both ends of a pair ask about it, and each of three gauges about all three regions.
+    assert_eq!(Monthly::of(&Usage { remote_reads: true, ..polls(3, 300) }).metrics, (12.0 + 45.0) * 8_640.0);
     assert_usd(bill(&THREE).metrics, 0.0);
+}
+
+#[test]
+fn without_a_sort_key_each_heartbeat_is_read_and_billed_by_itself() {
+    let one_key = Usage { one_key: true, ..THREE };
+    // 15 reads a second, of three units rather than of one.
+    assert_usd(bill(&one_key).gauge_reads, 3.0 * 4.86);
+    assert_eq!(Monthly::of(&one_key).gauge_reads, Monthly::of(&THREE).gauge_reads, "a batch is one request");
+    // Half a unit for each, which is 4.5 a second.
+    assert_usd(bill(&Usage { strong: false, ..one_key.clone() }).gauge_reads, 1.5 * 4.86);
+    // Thirty heartbeats of 1,114 B: a unit each, where a query of 33,420 B has nine.
+    assert_usd(bill(&Usage { regions: 30, ..one_key.clone() }).gauge_reads, 0.324 * 5.0 * 30.0 * 30.0);
+    assert_usd(bill(&Usage { observers: 100, ..one_key.clone() }).observer_reads, 3.0 * 48.6);
+    // The writes are what they were.
+    assert_usd(bill(&one_key).writes, 14.58);
+    let warning = "the table has no sort key, so each region's heartbeat is read and billed by itself: a read costs 3 \
+                   read units; in a companion table with a sort key it costs 1";
+    assert_eq!(one_key.warnings(), [warning]);
+    // No region's heartbeats share a partition key.
+    assert_eq!((one_key.partition_write_units(), one_key.partition_read_units()), (1.0, 5.0));
+    let crowd = Usage { observers: 2_990, ..one_key };
+    assert_eq!(crowd.partition_read_units(), 1_500.0);
+    assert!(crowd.warnings()[1].starts_with("each heartbeat's partition key takes up to 1500 read units/s"));
 }
 
 #[test]
@@ -185,7 +213,7 @@ fn a_partition_is_warned_of_from_half_its_limit_on() {
     let crowd = |observers| Usage { observers, ..THREE };
     assert_eq!(crowd(2_990).partition_read_units(), 1_500.0);
     assert_eq!(crowd(2_989).warnings(), [""; 0]);
-    let near = "each partition key tidegauge-<slot> takes up to 1500 read units/s in each region, 50 % of the 3000 that \
+    let near = "each slot's partition key takes up to 1500 read units/s in each region, 50 % of the 3000 that \
                 one partition takes; make heartbeat.interval longer, or let fewer read";
     assert_eq!(crowd(2_990).warnings(), [near]);
     // Slots have partitions of their own; gauges of other regions come on top.
@@ -219,7 +247,8 @@ fn todays_heartbeat_is_within_the_bound() {
                 Value::Bytes(bytes) => bytes.len(),
             }
     });
-    let keys = 2 * 16 + "tidegauge-63".len() + heartbeat.source.len();
+    // The longest keys: 38 digits and a sign beside the source's name.
+    let keys = 2 * 16 + (38_usize.div_ceil(2) + 2) + heartbeat.source.len();
     let bytes = (attributes.sum::<usize>() + keys) as u64;
     assert!(bytes <= heartbeat_bytes(25), "{bytes}");
 }
@@ -235,10 +264,15 @@ fn usage_is_what_the_settings_say() {
         reads_per_interval: 2,
         strong: false,
         remote_reads: false,
+        one_key: false,
         observers: 7,
         polls_every: Some(Duration::from_secs(60)),
     };
     assert_eq!(Usage::of(&stores[1], 7), carts);
+    let mut without_sort_key = stores[0].clone();
+    let StoreKind::Dynamodb(dynamodb) = &mut without_sort_key.kind else { panic!("it is a table") };
+    dynamodb.heartbeats.sort_key = None;
+    assert_eq!(Usage::of(&without_sort_key, 0), Usage { one_key: true, ..THREE });
 }
 
 #[test]
@@ -288,7 +322,7 @@ fn a_fleet_its_observers_and_prices_show_in_the_report() {
         "- 3000 observers in each region",
         "- Prices as set, on demand, alike in all regions: a million write units 1.25, ",
         "records         11.66  as set in prices.stream_record_million\n",
-        "\nwarning: orders: each partition key tidegauge-<slot> takes up to 1505 read units/s",
+        "\nwarning: orders: each slot's partition key takes up to 1505 read units/s",
     ] {
         assert!(found.contains(part), "{part:?} is not in\n{found}");
     }

@@ -27,6 +27,7 @@ mod simulated;
 mod sources;
 mod store;
 mod suggest;
+mod table;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -45,6 +46,7 @@ pub use simulated::{
     SimulatedEvent, SimulatedEventKind, SimulatedLag, SimulatedPairs, SimulatedSettings, SimulatedSpikes,
 };
 pub use store::{StoreKind, StoreSettings};
+pub use table::{KeySettings, KeyType, TableSettings};
 
 use error::Problems;
 use section::Section;

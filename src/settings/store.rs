@@ -12,7 +12,7 @@ use super::section::Section;
 use super::simulated::{self, SimulatedSettings};
 use super::words;
 use super::{Place, Role};
-use crate::core::model::{Consistency, ReadSchedule};
+use crate::core::model::{Consistency, Placement, ReadSchedule};
 
 /// How many regions a store may have.
 const REGIONS: RangeInclusive<usize> = 2..=30;
@@ -173,9 +173,9 @@ impl StoreSettings {
         let read_schedule = section.choice("read_schedule", &schedules).unwrap_or(ReadSchedule::Adaptive);
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
-        let provider =
-            ProviderSettings::read(&mut section, place, kinds.first().copied(), &reached(&regions, &region_overrides));
-        let kind = kind(&mut section, &kinds, &region_names);
+        let reached = reached(&regions, &region_overrides);
+        let provider = ProviderSettings::read(&mut section, place, kinds.first().copied(), &reached);
+        let kind = kind(&mut section, &kinds, &region_names, heartbeat.placement);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
         let asks_for_strong = read == Some(Consistency::Strong);
@@ -297,7 +297,7 @@ fn named_once(section: &Section<'_>, key: &str, regions: &[RegionSettings]) {
 }
 
 /// What the store's kind needs. All kinds that are there are read, so that the problems of each are known.
-fn kind(section: &mut Section<'_>, kinds: &[KindKey], regions: &[String]) -> Option<StoreKind> {
+fn kind(section: &mut Section<'_>, kinds: &[KindKey], regions: &[String], placement: Placement) -> Option<StoreKind> {
     const KINDS: &str = "[stores.dynamodb] or [stores.simulated]";
     match kinds {
         [] => section.problem_here(format!("says nothing of what kind of store it is; add {KINDS}")),
@@ -311,7 +311,8 @@ fn kind(section: &mut Section<'_>, kinds: &[KindKey], regions: &[String]) -> Opt
     for kind in KindKey::ALL {
         match kind {
             KindKey::Dynamodb => {
-                let read = section.section("dynamodb").map(DynamodbSettings::read);
+                let read = section.section("dynamodb");
+                let read = read.map(|section| DynamodbSettings::read(section, placement, regions));
                 known = read.map(StoreKind::Dynamodb).or(known);
             }
             KindKey::Simulated => {

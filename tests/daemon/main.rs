@@ -21,4 +21,5 @@ mod hostile;
 mod lifecycle;
 mod stall;
 mod support;
+mod tables;
 mod trouble;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::lab::{Down, Lab, Lag, Mode};
+use crate::lab::{Down, Lab, Lag, Mode, TableKeys};
 use crate::support::{Bystanders, Collected, Daemon, Jitter, Pair, acceptance, all_seats, free_address, seat, until};
 
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -209,7 +209,7 @@ async fn a_table_that_is_dropped_and_created_again_heals_by_itself() {
     .await;
     sleep(Duration::from_secs(3)).await;
     let count = lab.truth().count();
-    lab.create_table(TABLE, "PK", "SK");
+    lab.create_table(TABLE, TableKeys::default());
     let created = Instant::now();
     until("every pair is ok again", Duration::from_secs(60), async || daemon.all_ok().await).await;
     let healed = created.elapsed();

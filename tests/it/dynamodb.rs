@@ -5,6 +5,7 @@ mod failures;
 mod forget;
 mod hostile;
 mod inspect;
+mod tables;
 mod wire;
 mod writes;
 
@@ -24,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::lab::{Lab, Lag};
+use crate::lab::{Lab, Lag, TableKeys};
 
 const SOURCE: &str = "us-east-1";
 const TARGET: &str = "eu-west-1";
@@ -87,7 +88,12 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Bench {
-        let lab = Lab::builder().regions([SOURCE, TARGET]).lag(Lag::Fixed(Duration::ZERO)).start().await;
+        Bench::with_keys(TableKeys::default()).await
+    }
+
+    /// The same, on a table with such keys.
+    async fn with_keys(keys: TableKeys) -> Bench {
+        let lab = Lab::builder().regions([SOURCE, TARGET]).lag(Lag::Fixed(Duration::ZERO)).keys(keys).start().await;
         let store = store(&lab, DEADLINE, |_| {}).await;
         Bench { lab, store, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
@@ -200,13 +206,18 @@ fn refused(stored: Heartbeat) -> WriteOutcome {
 
 /// A server that answers each request with these bytes and the end of the connection: its address, and what it was sent.
 pub async fn answer_all_with(answer: &'static [u8]) -> (String, UnboundedReceiver<String>) {
+    answer_in_turn(vec![answer.to_vec()]).await
+}
+
+/// The same with an answer for each request in turn, of which the last one stays.
+async fn answer_in_turn(answers: Vec<Vec<u8>>) -> (String, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (note, requests) = unbounded_channel();
     tokio::spawn(async move {
-        loop {
+        for turn in 0.. {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let note = note.clone();
+            let (note, answer) = (note.clone(), answers[turn.min(answers.len() - 1)].clone());
             tokio::spawn(async move {
                 let mut request = vec![0; 16_384];
                 let mut length = 0;
@@ -218,7 +229,7 @@ pub async fn answer_all_with(answer: &'static [u8]) -> (String, UnboundedReceive
                 }
                 // A test that does not ask what was sent has dropped the other end.
                 let _ = note.send(String::from_utf8_lossy(&request[..length]).into_owned());
-                stream.write_all(answer).await.unwrap();
+                stream.write_all(&answer).await.unwrap();
                 stream.shutdown().await.unwrap();
             });
         }

@@ -218,8 +218,16 @@ async fn every_metric_is_declared_and_explained() {
         assert!(help.len() >= 15 && help.ends_with('.'), "{name} is not explained: {help:?}");
         assert!(name.starts_with("tidegauge_"), "{name}");
         assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
-        // Errors appear with the first of them; the others are for pairs of two clocks, and of several slots.
-        let rare = [declare::ERRORS, declare::CLOCK_OFFSET, declare::OVERDUE, declare::SLOT_SPREAD];
+        // Errors appear with the first of them; the others are for pairs of two clocks, for several slots, and for stores
+        // that say something of themselves.
+        let rare = [
+            declare::ERRORS,
+            declare::CLOCK_OFFSET,
+            declare::OVERDUE,
+            declare::SLOT_SPREAD,
+            declare::REPLICA_STATUS,
+            declare::AUDIT_FINDING,
+        ];
         assert!(
             names.contains(name) || rare.iter().any(|metric| metric.name == *name),
             "{name} is declared and not there"

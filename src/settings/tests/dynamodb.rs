@@ -34,24 +34,121 @@ fn plain_http_is_for_loopback() {
     }
 }
 
-#[test]
-fn keys_that_this_release_cannot_write_are_refused_with_what_it_can() {
-    let settings = load(&dynamodb("", TABLE), &[]).unwrap();
+fn table(settings: &Settings) -> &DynamodbSettings {
     let StoreKind::Dynamodb(table) = &settings.stores[0].kind else { panic!("it is a table") };
-    assert_eq!((table.partition_key.as_str(), table.sort_key.as_str()), ("PK", "SK"));
-    let typed = TABLE.replace("\"PK\"", "{ name = \"PK\", type = \"S\" }");
-    assert!(load(&dynamodb("", &typed), &[]).is_ok());
-    for wrong in [
-        TABLE.replace("sort_key = \"SK\"", ""),
-        TABLE.replace("\"PK\"", "{ name = \"PK\", type = \"N\" }"),
-        TABLE.replace("\"SK\"", "{ name = \"SK\", type = \"B\" }"),
+    table
+}
+
+fn key(name: &str, kind: KeyType) -> KeySettings {
+    KeySettings { name: name.to_owned(), kind }
+}
+
+#[test]
+fn a_key_is_text_unless_its_type_says_otherwise_and_the_sort_key_may_be_missing() {
+    let pk = |value: &str| TABLE.replace("\"PK\"", value);
+    let n = "{ name = \"PK\", type = \"N\" }";
+    let cases = [
+        (TABLE.to_owned(), key("PK", KeyType::S), Some(key("SK", KeyType::S))),
+        (pk("{ name = \"PK\" }"), key("PK", KeyType::S), Some(key("SK", KeyType::S))),
+        (pk("{ name = \"PK\", type = \"S\" }"), key("PK", KeyType::S), Some(key("SK", KeyType::S))),
+        (pk("{ name = \"PK\", type = \"B\" }"), key("PK", KeyType::B), Some(key("SK", KeyType::S))),
+        (pk(n).replace("\"SK\"", &n.replace("PK", "SK")), key("PK", KeyType::N), Some(key("SK", KeyType::N))),
+        (TABLE.replace("sort_key = \"SK\"", ""), key("PK", KeyType::S), None),
+        (pk(n).replace("sort_key = \"SK\"", ""), key("PK", KeyType::N), None),
+    ];
+    for (text, partition_key, sort_key) in cases {
+        let settings = load(&dynamodb("", &text), &[]).unwrap();
+        let heartbeats = TableSettings { table: "GlobalCellState".to_owned(), partition_key, sort_key };
+        assert_eq!(*table(&settings), DynamodbSettings { table: "GlobalCellState".to_owned(), heartbeats }, "{text}");
+    }
+}
+
+#[test]
+fn keys_that_no_table_has_are_refused() {
+    for (wrong, answer) in [
+        (TABLE.replace("\"PK\"", "{ name = \"PK\", type = \"X\" }"), "use \"S\" or \"N\" or \"B\""),
+        (TABLE.replace("\"PK\"", "{ type = \"N\" }"), "partition_key.name: is missing"),
+        (TABLE.replace("\"PK\"", "{ name = \"PK\", kind = \"N\" }"), "unknown key `kind`"),
+        (TABLE.replace("\"PK\"", "7"), "expected a string in quotes"),
+        (TABLE.replace("partition_key = \"PK\"", ""), "partition_key: is missing; name the attribute"),
+        (TABLE.replace("\"PK\"", "\"tg_run\""), "begins with `tg_`"),
+        (TABLE.replace("GlobalCellState", "arn:aws:dynamodb:us-east-1:1:table/T"), "an ARN is of one region"),
+        (TABLE.replace("SK", "PK"), "is the partition key too"),
     ] {
         let found = complaints(&dynamodb("", &wrong));
-        assert!(found.len() == 1 && found[0].ends_with("both of type S, are supported now"), "{found:?}");
+        assert!(found.len() == 1 && found[0].contains(answer), "{found:?}");
     }
-    let arn = TABLE.replace("GlobalCellState", "arn:aws:dynamodb:us-east-1:1:table/T");
-    assert!(complaints(&dynamodb("", &arn))[0].contains("an ARN is of one region"));
-    assert!(complaints(&dynamodb("", &TABLE.replace("SK", "PK")))[0].contains("is the partition key too"));
+}
+
+#[test]
+fn regions_whose_keys_would_be_one_are_refused_where_keys_are_numbers() {
+    // Both have the CRC-32 1,767,963,681.
+    let named =
+        |keys: &str| dynamodb("", keys).replace("us-east-1", "us-zvrgfgg-6").replace("eu-west-1", "us-lpnyjys-4");
+    let n = |which: &str| TABLE.replace(&format!("\"{which}\""), &format!("{{ name = \"{which}\", type = \"N\" }}"));
+    for fine in [TABLE.to_owned(), n("PK"), TABLE.replace("sort_key = \"SK\"", "")] {
+        assert!(load(&named(&fine), &[]).is_ok(), "{fine}");
+    }
+    for (wrong, which) in [(n("SK"), "sort_key"), (n("PK").replace("sort_key = \"SK\"", ""), "partition_key")] {
+        assert!(load(&dynamodb("", &wrong), &[]).is_ok(), "{wrong}");
+        let found = complaints(&named(&wrong));
+        assert!(found.len() == 1 && found[0].contains(&format!("dynamodb.{which}: is of type N")), "{found:?}");
+        assert!(found[0].contains("\"us-zvrgfgg-6\" and \"us-lpnyjys-4\""), "{found:?}");
+        // Names that are there twice are another matter.
+        let twice = complaints(&named(&wrong).replace("us-lpnyjys-4", "us-zvrgfgg-6"));
+        assert!(twice.len() == 1 && twice[0].contains("is there twice"), "{twice:?}");
+    }
+}
+
+const COMPANION: &str = "companion = { table = \"Beats\", partition_key = { name = \"K\", type = \"N\" } }";
+
+fn companion(placement: &str, keys: &str) -> String {
+    let heartbeat = format!("heartbeat = {{ placement = {placement:?} }}\n[stores.dynamodb]");
+    dynamodb("", keys).replace("[stores.dynamodb]", &heartbeat)
+}
+
+#[test]
+fn heartbeats_in_a_companion_are_beside_the_applications_table() {
+    let heartbeats = TableSettings { table: "Beats".to_owned(), partition_key: key("K", KeyType::N), sort_key: None };
+    // The application's own keys are of no use then, and may be left out.
+    for application in [TABLE, "table = \"GlobalCellState\""] {
+        let settings = load(&companion("companion", &format!("{application}\n{COMPANION}")), &[]).unwrap();
+        let expected = DynamodbSettings { table: "GlobalCellState".to_owned(), heartbeats: heartbeats.clone() };
+        assert_eq!(*table(&settings), expected, "{application}");
+    }
+}
+
+#[test]
+fn a_companion_is_named_where_it_is_used_and_nowhere_else() {
+    let missing = complaints(&companion("companion", TABLE));
+    assert!(missing.len() == 1, "{missing:?}");
+    for part in ["dynamodb.companion: is missing", "companion = { table = ", "or set heartbeat.placement = \"inline\""]
+    {
+        assert!(missing[0].contains(part), "{part:?} is not in {missing:?}");
+    }
+    let unused = complaints(&companion("inline", &format!("{TABLE}\n{COMPANION}")));
+    assert!(
+        unused.len() == 1 && unused[0].contains("set heartbeat.placement = \"companion\", or remove it"),
+        "{unused:?}"
+    );
+    for (wrong, answer) in [
+        (
+            COMPANION.replace("Beats", "GlobalCellState"),
+            "companion.table: \"GlobalCellState\" is the application's own table",
+        ),
+        (COMPANION.replace("table = \"Beats\",", ""), "companion.table: is missing"),
+        (COMPANION.replace("partition_key", "primary_key"), "companion.partition_key: is missing"),
+        ("companion = \"Beats\"".to_owned(), "expected a table of keys, found the string \"Beats\""),
+    ] {
+        let found = complaints(&companion("companion", &format!("{TABLE}\n{wrong}")));
+        assert!(found.iter().any(|line| line.contains(answer)), "{found:?}");
+    }
+    // Whichever table holds the heartbeats has to tell the regions apart.
+    let confused = companion("companion", &format!("{TABLE}\n{COMPANION}"))
+        .replace("us-east-1", "us-zvrgfgg-6")
+        .replace("eu-west-1", "us-lpnyjys-4");
+    let found = complaints(&confused);
+    assert!(found.len() == 1 && found[0].contains("companion.partition_key: is of type N"), "{found:?}");
 }
 
 #[test]

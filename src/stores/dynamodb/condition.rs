@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{ATTRIBUTES, Item, KeyNames};
+use super::item::{ATTRIBUTES, Item};
+use super::keys::Keys;
 use crate::core::heartbeat::{Heartbeat, attribute};
 use crate::core::model::{Beat, Expect};
 
@@ -29,7 +30,7 @@ fn number(number: u64) -> AttributeValue {
 
 /// The condition on which `heartbeat` may be written. `None` for [`Expect::ReplaceInvalid`], which depends on what is
 /// read first: see [`as_read`].
-pub fn fence(expect: Expect, heartbeat: &Heartbeat, keys: &KeyNames) -> Option<Condition> {
+pub fn fence(expect: Expect, heartbeat: &Heartbeat, keys: &Keys) -> Option<Condition> {
     let Beat { run, seq } = heartbeat.beat;
     let steady = || {
         let writer = AttributeValue::S(heartbeat.writer.to_string());
@@ -45,7 +46,7 @@ pub fn fence(expect: Expect, heartbeat: &Heartbeat, keys: &KeyNames) -> Option<C
     // A name that the expression does not use is an error to DynamoDB.
     let names = match expect {
         Expect::Steady => HashMap::new(),
-        _ => HashMap::from([("#pk".into(), keys.partition.clone())]),
+        _ => HashMap::from([("#pk".into(), keys.partition_name().to_owned())]),
     };
     Some(Condition { expression, names, values })
 }
@@ -57,9 +58,9 @@ pub fn unmoved(seen: Beat) -> Condition {
 }
 
 /// That the item is as it was just read, as far as our own attributes go.
-pub fn as_read(item: Option<&Item>, keys: &KeyNames) -> Condition {
+pub fn as_read(item: Option<&Item>, keys: &Keys) -> Condition {
     let Some(item) = item else {
-        let names = HashMap::from([("#pk".into(), keys.partition.clone())]);
+        let names = HashMap::from([("#pk".into(), keys.partition_name().to_owned())]);
         return Condition { expression: ABSENT.to_owned(), names, values: None };
     };
     let mut values = HashMap::new();

@@ -1,4 +1,4 @@
-//! Heartbeats as items: keys, attributes, and back again.
+//! Heartbeats as items, and back again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::keys::Keys;
 use crate::core::heartbeat::{Field, Found, Heartbeat, Value, attribute};
 use crate::core::model::Slot;
 
@@ -29,42 +30,8 @@ pub const ATTRIBUTES: [&str; 13] = [
     attribute::ECHO,
 ];
 
-/// Names of the key attributes.
-#[derive(Clone, Debug)]
-pub struct KeyNames {
-    /// Partition key, of type S.
-    pub partition: String,
-    /// Sort key, of type S.
-    pub sort: String,
-}
-
-impl KeyNames {
-    /// The key under which a source keeps its heartbeat of one slot.
-    pub fn key(&self, source: &str, slot: Slot) -> Item {
-        HashMap::from([
-            (self.partition.clone(), AttributeValue::S(partition(slot))),
-            (self.sort.clone(), AttributeValue::S(source.to_owned())),
-        ])
-    }
-}
-
-impl KeyNames {
-    /// A key that is no heartbeat's, for trying whether writes are permitted.
-    pub fn probe_key(&self, region: &str) -> Item {
-        HashMap::from([
-            (self.partition.clone(), AttributeValue::S("tidegauge-check".to_owned())),
-            (self.sort.clone(), AttributeValue::S(region.to_owned())),
-        ])
-    }
-}
-
-/// The partition that holds every source's heartbeat of one slot.
-pub fn partition(slot: Slot) -> String {
-    format!("tidegauge-{slot}")
-}
-
 /// The whole item of a heartbeat.
-pub fn encode(heartbeat: &Heartbeat, keys: &KeyNames) -> Item {
+pub fn encode(heartbeat: &Heartbeat, keys: &Keys) -> Item {
     let mut item = keys.key(&heartbeat.source, heartbeat.slot);
     item.extend(heartbeat.encode().into_iter().map(|(name, value)| {
         let value = match value {

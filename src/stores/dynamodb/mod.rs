@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    ConsumedCapacity, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 
 use tokio::sync::OnceCell;
@@ -21,6 +21,7 @@ use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
+mod batch;
 mod check;
 mod condition;
 pub(crate) mod connect;
@@ -29,10 +30,12 @@ pub(crate) mod errors;
 mod forget;
 mod inspect;
 mod item;
+mod keys;
 
 use condition::Condition;
 use connect::Connector;
-use item::{ATTRIBUTES, Item, KeyNames};
+use item::{ATTRIBUTES, Item};
+use keys::Keys;
 
 /// Pages of one slot's partition that are read at most. A page holds a megabyte, thousands of heartbeats: whoever
 /// fills sixteen of them is not a region, and must not keep the reader busy.
@@ -40,8 +43,9 @@ const PAGES_MAX: usize = 16;
 
 /// A global table.
 pub struct DynamoDbStore {
+    /// The table that holds the heartbeats, which may be a companion of the application's.
     table: String,
-    keys: KeyNames,
+    keys: Keys,
     settings: StoreSettings,
     connector: Connector,
     /// By the regions' ids. It only grows.
@@ -81,8 +85,8 @@ impl DynamoDbStore {
             names.extend(connector.home());
         }
         DynamoDbStore {
-            table: dynamodb.table.clone(),
-            keys: KeyNames { partition: dynamodb.partition_key.clone(), sort: dynamodb.sort_key.clone() },
+            table: dynamodb.heartbeats.table.clone(),
+            keys: Keys::of(&dynamodb.heartbeats),
             sites: RwLock::new(names.into_iter().map(Site::new).collect()),
             settings: settings.clone(),
             connector,
@@ -181,10 +185,18 @@ impl DynamoDbStore {
         }
     }
 
-    async fn query(&self, target: RegionId, slot: Slot, consistency: Consistency) -> (Result<SlotRead, Failure>, f64) {
+    /// Reads a slot's partition, where `sort` is the sort key's name.
+    async fn query(
+        &self,
+        target: RegionId,
+        slot: Slot,
+        consistency: Consistency,
+        sort: &str,
+    ) -> (Result<SlotRead, Failure>, f64) {
         let mut read = SlotRead::default();
         let mut spent = 0.0;
         let mut from: Option<Item> = None;
+        let (regions, partition) = (self.known_regions(), self.keys.partition(slot));
         for _ in 0..PAGES_MAX {
             let mut query = self
                 .client(target)
@@ -193,9 +205,9 @@ impl DynamoDbStore {
                 .table_name(&self.table)
                 .consistent_read(consistency == Consistency::Strong)
                 .key_condition_expression("#pk = :partition")
-                .expression_attribute_names("#pk", &self.keys.partition)
-                .expression_attribute_names("#sk", &self.keys.sort)
-                .expression_attribute_values(":partition", AttributeValue::S(item::partition(slot)))
+                .expression_attribute_names("#pk", self.keys.partition_name())
+                .expression_attribute_names("#sk", sort)
+                .expression_attribute_values(":partition", partition.clone())
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .set_exclusive_start_key(from.take());
             query = query.projection_expression(format!("#sk, {}", ATTRIBUTES.join(", ")));
@@ -205,8 +217,11 @@ impl DynamoDbStore {
             };
             spent += units(page.consumed_capacity());
             for item in page.items() {
-                match item.get(&self.keys.sort).and_then(|sort| self.region_of(sort)) {
-                    Some((region, name)) => read.found.push((region, item::decode(item, &name, slot))),
+                match self.keys.source_of(item, slot, &regions) {
+                    Some(index) => {
+                        let found = item::decode(item, &regions[index], slot);
+                        read.found.push((RegionId(index as u16), found));
+                    }
                     None => read.unknown_sources = read.unknown_sources.saturating_add(1),
                 }
             }
@@ -215,15 +230,8 @@ impl DynamoDbStore {
                 return (Ok(read), spent);
             }
         }
-        let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", item::partition(slot));
+        let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", keys::shown(&partition));
         (Err(Failure { reason: Reason::Other, message }), spent)
-    }
-
-    fn region_of(&self, sort: &AttributeValue) -> Option<(RegionId, Arc<str>)> {
-        let name = sort.as_s().ok()?;
-        let sites = self.sites();
-        let index = sites.iter().position(|site| *site.name == **name)?;
-        Some((RegionId(index as u16), sites[index].name.clone()))
     }
 }
 
@@ -273,7 +281,13 @@ impl Store for DynamoDbStore {
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
-        let ((outcome, capacity_units), server_date) = date::noting(self.query(target, slot, consistency)).await;
+        let look = async {
+            match self.keys.sort_name() {
+                Some(sort) => self.query(target, slot, consistency, sort).await,
+                None => self.batch(target, slot, consistency).await,
+            }
+        };
+        let ((outcome, capacity_units), server_date) = date::noting(look).await;
         Answer { outcome, capacity_units, server_date }
     }
 }

@@ -145,6 +145,7 @@ async fn what_is_asked_is_what_the_cost_counts() {
         reads_per_interval: 5,
         strong: true,
         remote_reads: false,
+        one_key: false,
         observers: 0,
         polls_every: Some(std::time::Duration::from_secs(2_592_000)),
     };

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use dynoxide::AttributeValue;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::delete_table::DeleteTableRequest;
-use dynoxide::types::{AttributeDefinition, KeySchemaElement, KeyType, ScalarAttributeType};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::Port;
 use super::inject::{CatchUp, Lag, Mode, Network};
+use super::keys::TableKeys;
 use super::replica::Attributes;
 use super::replicate::{End, Link};
 use super::serve::Region;
 use super::settings::DaemonSettings;
-use super::setup::{LabBuilder, PARTITION_KEY, SORT_KEY, TABLE};
+use super::setup::{LabBuilder, TABLE};
 use super::time::{LabClock, Stamp};
 use super::truth::Truth;
 
@@ -35,6 +35,8 @@ pub struct Lab {
     pub(super) ends: Vec<Arc<End>>,
     pub(super) truth: Arc<Truth>,
     pub(super) clock: LabClock,
+    /// Those of the table that it starts with.
+    pub(super) keys: TableKeys,
     pub(super) cancel: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -86,7 +88,8 @@ impl Lab {
         self.link(source, target).resume(self.end(target), catch_up).await;
     }
 
-    /// Holds back, on one link, the items of one partition key: `tidegauge-3` stalls that slot alone.
+    /// Holds back, on one link, the items of one partition key: `tidegauge-3` stalls that slot alone. A key of type N goes
+    /// by its digits.
     pub async fn hold_partition_key(&self, source: &str, target: &str, partition: &str) {
         self.link(source, target).hold_partition(partition).await;
     }
@@ -168,29 +171,19 @@ impl Lab {
         self.requests(region).get(operation).copied().unwrap_or_default()
     }
 
-    /// Creates a table with keys of type string in every region.
-    pub fn create_table(&self, name: &str, partition_key: &str, sort_key: &str) {
+    /// Creates a table in every region.
+    pub fn create_table(&self, name: &str, keys: TableKeys) {
         for region in self.regions() {
-            self.create_table_in(region, name, partition_key, sort_key);
+            self.create_table_in(region, name, keys);
         }
     }
 
-    /// Creates a table with keys of type string in one region.
-    pub fn create_table_in(&self, region: &str, name: &str, partition_key: &str, sort_key: &str) {
-        let keys = [(partition_key, KeyType::HASH), (sort_key, KeyType::RANGE)];
+    /// Creates a table in one region.
+    pub fn create_table_in(&self, region: &str, name: &str, keys: TableKeys) {
         let request = CreateTableRequest {
             table_name: name.to_owned(),
-            key_schema: keys
-                .iter()
-                .map(|(key, kind)| KeySchemaElement { attribute_name: (*key).to_owned(), key_type: kind.clone() })
-                .collect(),
-            attribute_definitions: keys
-                .iter()
-                .map(|(key, _)| AttributeDefinition {
-                    attribute_name: (*key).to_owned(),
-                    attribute_type: ScalarAttributeType::S,
-                })
-                .collect(),
+            key_schema: keys.schema(),
+            attribute_definitions: keys.definitions(),
             billing_mode: Some("PAY_PER_REQUEST".to_owned()),
             ..CreateTableRequest::default()
         };
@@ -212,10 +205,10 @@ impl Lab {
         dropped.unwrap_or_else(|error| panic!("cannot drop table {name} in {region}: {error}"));
     }
 
-    /// An item of the lab's own table as a region has it now, past its network and its mode, as plain JSON in
-    /// DynamoDB's notation.
+    /// An item of the lab's own table, where its keys are text, as a region has it now, past its network and its mode, as
+    /// plain JSON in DynamoDB's notation.
     pub fn peek(&self, region: &str, partition: &str, sort: &str) -> Option<serde_json::Value> {
-        let key = [(PARTITION_KEY, partition), (SORT_KEY, sort)];
+        let key = [("PK", partition), ("SK", sort)];
         let key: Attributes =
             key.iter().map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned()))).collect();
         let item = self.site(region).region.replica.peek(TABLE, &key)?;
@@ -224,7 +217,8 @@ impl Lab {
 
     /// Settings that point a daemon at this lab.
     pub fn settings(&self) -> DaemonSettings {
-        DaemonSettings::new(self.regions().into_iter().map(|region| (region.to_owned(), self.endpoint(region))))
+        let regions = self.regions().into_iter().map(|region| (region.to_owned(), self.endpoint(region)));
+        DaemonSettings::new(regions, self.keys)
     }
 
     /// Ends the lab and waits until nothing of it runs any more. Dropping it ends it too, a moment later.

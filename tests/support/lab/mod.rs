@@ -5,7 +5,7 @@
 //! and when it became visible where. What the gauge says is then compared with what was so.
 //!
 //! In reading order: [`time`] (instants and brackets), [`inject`] (what may go wrong, and by how much), [`truth`] (what
-//! was so), [`replica`] (one region's data), [`replicate`] (the links between them), [`endpoint`] (sockets),
+//! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] (the links between them), [`endpoint`] (sockets),
 //! [`serve`] (one request's way through a region), [`setup`] and [`handle`] (what a test holds), [`settings`] (the
 //! daemon's settings for this lab) and [`control`] (the lab by hand, over HTTP).
 //!
@@ -19,6 +19,7 @@ pub mod control;
 mod endpoint;
 mod handle;
 mod inject;
+mod keys;
 mod replica;
 mod replicate;
 mod serve;
@@ -29,6 +30,7 @@ mod truth;
 
 pub use handle::Lab;
 pub use inject::{CatchUp, Delay, Down, Lag, Mode, Network, Straggler};
+pub use keys::{KeyKind, TableKeys};
 pub use settings::DaemonSettings;
 pub use setup::LabBuilder;
 pub use time::{Bracket, Stamp};

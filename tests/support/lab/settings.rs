@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::setup::{PARTITION_KEY, SORT_KEY, TABLE};
+use super::keys::TableKeys;
+use super::setup::TABLE;
 
 /// A settings file in the making. Credentials go by the environment: any will do, say `AWS_ACCESS_KEY_ID=lab
 /// AWS_SECRET_ACCESS_KEY=lab`.
@@ -17,10 +18,11 @@ pub struct DaemonSettings {
     heartbeat: Vec<(String, String)>,
     store_lines: Vec<String>,
     dynamodb_lines: Vec<String>,
+    keys: TableKeys,
 }
 
 impl DaemonSettings {
-    pub(super) fn new(regions: impl Iterator<Item = (String, String)>) -> DaemonSettings {
+    pub(super) fn new(regions: impl Iterator<Item = (String, String)>, keys: TableKeys) -> DaemonSettings {
         DaemonSettings {
             regions: regions.collect(),
             top: Vec::new(),
@@ -31,6 +33,7 @@ impl DaemonSettings {
             heartbeat: vec![("interval".to_owned(), "\"1s\"".to_owned())],
             store_lines: Vec::new(),
             dynamodb_lines: Vec::new(),
+            keys,
         }
     }
 
@@ -81,6 +84,12 @@ impl DaemonSettings {
         self
     }
 
+    /// Heartbeats in another table than the application's.
+    pub fn companion(self, table: &str, keys: TableKeys) -> DaemonSettings {
+        let line = format!("companion = {{ table = \"{table}\", {} }}", keys.settings().join(", "));
+        self.heartbeat("placement", "\"companion\"").dynamodb_line(&line)
+    }
+
     /// A line of TOML for `[stores.dynamodb]`.
     pub fn dynamodb_line(mut self, line: &str) -> DaemonSettings {
         self.dynamodb_lines.push(line.to_owned());
@@ -105,7 +114,7 @@ impl DaemonSettings {
             },
             lines(&self.store_lines),
             format!("\n[stores.dynamodb]\ntable = \"{TABLE}\"\n"),
-            format!("partition_key = \"{PARTITION_KEY}\"\nsort_key = \"{SORT_KEY}\"\n"),
+            lines(&self.keys.settings()),
             lines(&self.dynamodb_lines),
         ];
         for part in store {

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::Port;
 use super::handle::{Lab, Site};
 use super::inject::{Lag, Mode, Network};
+use super::keys::TableKeys;
 use super::replica::Replica;
 use super::replicate::{End, Link};
 use super::serve::Region;
@@ -20,8 +21,6 @@ use super::truth::Truth;
 
 /// The table that every lab starts with.
 pub(super) const TABLE: &str = "GlobalCellState";
-pub(super) const PARTITION_KEY: &str = "PK";
-pub(super) const SORT_KEY: &str = "SK";
 
 /// What a lab is to be like. Defaults: three regions, the typical lag, no network delay, any ports, seed 1.
 #[derive(Clone, Debug)]
@@ -32,6 +31,7 @@ pub struct LabBuilder {
     port_base: Option<u16>,
     seed: u64,
     with_table: bool,
+    keys: TableKeys,
 }
 
 impl Default for LabBuilder {
@@ -43,6 +43,7 @@ impl Default for LabBuilder {
             port_base: None,
             seed: 1,
             with_table: true,
+            keys: TableKeys::default(),
         }
     }
 }
@@ -81,6 +82,12 @@ impl LabBuilder {
     /// Starts without any table: for tests of a daemon that comes before its table does.
     pub fn without_table(mut self) -> LabBuilder {
         self.with_table = false;
+        self
+    }
+
+    /// What the keys of the table are like that it starts with; by default both are text.
+    pub fn keys(mut self, keys: TableKeys) -> LabBuilder {
+        self.keys = keys;
         self
     }
 
@@ -135,9 +142,9 @@ impl LabBuilder {
             port.become_(None, &region).await.unwrap_or_else(|error| panic!("cannot listen for {name}: {error}"));
             sites.push(Site { region, port });
         }
-        let lab = Lab { sites, links, ends, truth, clock, cancel, tasks };
+        let lab = Lab { sites, links, ends, truth, clock, keys: self.keys, cancel, tasks };
         if self.with_table {
-            lab.create_table(TABLE, PARTITION_KEY, SORT_KEY);
+            lab.create_table(TABLE, self.keys);
         }
         lab
     }

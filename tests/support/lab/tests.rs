@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::lab::{CatchUp, Delay, Down, HeartbeatId, Lab, Lag, Mode, Network, Straggler, control};
+use crate::lab::{CatchUp, Delay, Down, HeartbeatId, Lab, Lag, Mode, Network, Straggler, TableKeys, control};
 
 const SOURCE: &str = "us-east-1";
 const TARGET: &str = "eu-west-1";

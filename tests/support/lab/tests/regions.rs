@@ -116,7 +116,7 @@ async fn tables_come_and_go() {
     let (status, answer) = source.beat(0, 1).await.unwrap();
     assert_eq!(status, 400);
     assert!(answer["__type"].as_str().unwrap().ends_with("#ResourceNotFoundException"), "{answer}");
-    lab.create_table("GlobalCellState", "PK", "SK");
+    lab.create_table("GlobalCellState", TableKeys::default());
     assert_eq!(source.beat(0, 1).await.unwrap().0, 200);
     eventually("it replicates again", async || is_visible(&lab, 1)).await;
 
