@@ -16,11 +16,14 @@ use crate::clock::Clock;
 use crate::core::assess::State;
 use crate::core::judge::{self, Verdicts};
 use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
+use crate::core::provider::Polling;
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::providers::Nobody;
+#[cfg(feature = "dynamodb")]
+use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::Store;
@@ -195,7 +198,11 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         observer: settings.role == Role::Observer,
         clock_max_error: settings.clock.max_error.map(Span::from),
         provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
-        polling: None,
+        polling: store.provider.as_ref().map(|provider| Polling {
+            every: Span::from(provider.every),
+            period: Span::from(provider.period),
+            delay: Span::from(provider.delay),
+        }),
         inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
         follows_replicas: store.follows_replicas,
         warn_lag: Span::from(store.warn_lag),
@@ -230,7 +237,13 @@ async fn start_driver(
                     settings.name
                 );
             }
-            driver::start(store, Nobody, plan, clock, stop, grace)
+            if plan.polling.is_some() {
+                let deadline = driver::PATIENT_DEADLINE;
+                let provider = CloudWatch::from_settings(settings, dynamodb, &plan.regions, deadline).await;
+                driver::start(store, provider, plan, clock, stop, grace)
+            } else {
+                driver::start(store, Nobody, plan, clock, stop, grace)
+            }
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),

@@ -17,7 +17,9 @@ pub use table::report;
 /// What a month is taken to be: 30 days, in seconds.
 const MONTH_SECONDS: f64 = 2_592_000.0;
 
-const MONTH_MINUTES: f64 = MONTH_SECONDS / 60.0;
+/// Metrics of a region itself that its provider is asked for, beside one for each pair: what replication wrote, and
+/// what was throttled.
+const OWN_METRICS: u32 = 5;
 
 /// A write unit covers an item up to this size.
 const WRITE_UNIT_BYTES: u64 = 1024;
@@ -75,6 +77,8 @@ pub struct Usage {
     pub one_key: bool,
     /// Observers in each region, each with one eventual poll of its replica per interval.
     pub observers: u32,
+    /// Time between two questions to a region's provider; `None`: it is not asked.
+    pub polls_every: Option<Duration>,
 }
 
 impl Usage {
@@ -92,6 +96,7 @@ impl Usage {
                 StoreKind::Simulated(_) => false,
             },
             observers,
+            polls_every: store.provider.as_ref().map(|provider| provider.every),
         }
     }
 
@@ -130,6 +135,21 @@ impl Usage {
     fn gauge_polls(&self) -> f64 {
         let readers = if self.remote_reads { self.regions } else { 1 };
         f64::from(self.reads_per_interval) * f64::from(readers)
+    }
+
+    /// Region pairs that the provider is asked about in one round. Where all replicas are polled, a pair is measured from
+    /// both of its ends, and asked about by both.
+    fn pairs_asked(&self) -> u32 {
+        let pairs = self.regions * self.regions.saturating_sub(1);
+        if self.remote_reads { 2 * pairs } else { pairs }
+    }
+
+    /// Metrics that the provider is asked for in one round: one for each pair, and those of each pair's target itself, of
+    /// which there is another asker wherever all replicas are polled. Statistics of one metric in one call are billed as
+    /// one metric, up to five of them; there are two.
+    fn metrics(&self) -> u32 {
+        let askers = if self.remote_reads { self.regions } else { 1 };
+        self.pairs_asked() + OWN_METRICS * self.regions * askers
     }
 
     fn intervals_per_second(&self) -> f64 {
@@ -213,7 +233,7 @@ pub struct Monthly {
     pub observer_read_units: f64,
     /// Records in the streams of all regions.
     pub stream_records: f64,
-    /// Metrics to ask the provider for: one per region pair and minute, where it is polled.
+    /// Metrics that the provider is asked for.
     pub metrics: f64,
 }
 
@@ -234,7 +254,9 @@ impl Monthly {
             observer_reads,
             observer_read_units: observer_reads * usage.units_per_read(false),
             stream_records: writes * regions,
-            metrics: MONTH_MINUTES * regions * (regions - 1.0),
+            metrics: usage
+                .polls_every
+                .map_or(0.0, |every| MONTH_SECONDS / every.as_secs_f64() * f64::from(usage.metrics())),
         }
     }
 }

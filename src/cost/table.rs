@@ -1,6 +1,6 @@
 //! The table for a person: a line per thing that costs, in aligned columns, and under it what was assumed.
 
-use super::{Monthly, NotCounted, Usage, countable};
+use super::{Monthly, NotCounted, OWN_METRICS, Usage, countable};
 use crate::settings::{PriceSettings, Settings, StoreKind, StoreSettings};
 
 /// One line: the store's name on its first, what is counted, how much of it, in what, for how much, and what else.
@@ -110,13 +110,17 @@ fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
         None => "depends on who reads them: prices.stream_record_million",
     };
     lines.push(Line::of("stream records", monthly.stream_records, "records", bill.stream, stream_note.to_owned()));
-    lines.push(Line::of(
-        "provider polling",
-        0.0,
-        "metrics",
-        Some(0.0),
-        format!("not polled by this release; {} if each pair were, every minute", dollars(bill.metrics_if_polled)),
-    ));
+    let polling_note = match usage.polls_every {
+        Some(every) => format!(
+            "{} every {}: 1 for each of {} pairs, {OWN_METRICS} for each region{}",
+            usage.metrics(),
+            humantime::format_duration(every),
+            usage.pairs_asked(),
+            if usage.remote_reads { " by each gauge" } else { "" }
+        ),
+        None => "nobody asks: provider.poll is off".to_owned(),
+    };
+    lines.push(Line::of("provider polling", monthly.metrics, "metrics", Some(bill.metrics), polling_note));
     let sum = bill.sum();
     lines.push(Line::sum("", "sum", sum));
     (lines, sum)
@@ -129,8 +133,7 @@ pub(super) struct Bill {
     pub(super) observer_reads: f64,
     /// `None` where no price is set.
     pub(super) stream: Option<f64>,
-    /// What asking the provider would cost. Nothing asks yet, so it is in no sum.
-    pub(super) metrics_if_polled: f64,
+    pub(super) metrics: f64,
 }
 
 impl Bill {
@@ -140,12 +143,12 @@ impl Bill {
             gauge_reads: monthly.gauge_read_units / 1e6 * prices.read_unit_million,
             observer_reads: monthly.observer_read_units / 1e6 * prices.read_unit_million,
             stream: prices.stream_record_million.map(|price| monthly.stream_records / 1e6 * price),
-            metrics_if_polled: monthly.metrics / 1e3 * prices.metric_request_thousand,
+            metrics: monthly.metrics / 1e3 * prices.metric_request_thousand,
         }
     }
 
     pub(super) fn sum(&self) -> f64 {
-        self.writes + self.gauge_reads + self.observer_reads + self.stream.unwrap_or(0.0)
+        self.writes + self.gauge_reads + self.observer_reads + self.stream.unwrap_or(0.0) + self.metrics
     }
 }
 
@@ -163,7 +166,7 @@ fn assumptions(settings: &Settings, observers: u32) -> Vec<String> {
     };
     let as_of = prices.as_of.as_ref().map_or_else(|| "as set".to_owned(), |month| format!("of {month}"));
     let mut assumptions = vec![
-        format!("{who}. Another gauge that stands by reads as much again."),
+        format!("{who}. Another gauge that stands by reads as much again, and asks no provider."),
         observers,
         "Sizes are upper bounds. Nothing fails: what is refused or throttled may be billed, too.".to_owned(),
         format!(

@@ -7,7 +7,9 @@ use super::*;
 use crate::core::heartbeat::{Heartbeat, Value};
 use crate::core::model::{Beat, WriterId};
 use crate::core::time::{Span, Wall};
-use crate::settings::{DynamodbSettings, KeySettings, KeyType, PriceSettings, StoreKind, TableSettings};
+use crate::settings::{
+    DynamodbSettings, KeySettings, KeyType, PriceSettings, ProviderSettings, StoreKind, TableSettings,
+};
 
 /// Three regions, a heartbeat and five strong reads a second in each: the example of the documents.
 const THREE: Usage = Usage {
@@ -19,6 +21,7 @@ const THREE: Usage = Usage {
     remote_reads: false,
     one_key: false,
     observers: 0,
+    polls_every: None,
 };
 
 const STORES: &str = r#"
@@ -41,7 +44,8 @@ regions = [{ name = "a" }, { name = "b" }]
 [stores.simulated]
 "#;
 
-/// Settings of which all stores but `toy` are tables, whether or not this build can reach tables.
+/// Settings of which all stores but `toy` are tables, whether or not this build can reach tables. The provider is asked
+/// about the carts alone.
 fn settings(toml: &str) -> Settings {
     let mut settings = Settings::from_toml(toml).unwrap();
     for store in settings.stores.iter_mut().filter(|store| store.name != "toy") {
@@ -49,6 +53,8 @@ fn settings(toml: &str) -> Settings {
         let (table, partition_key, sort_key) = ("Cells".to_owned(), key("PK"), Some(key("SK")));
         let heartbeats = TableSettings { table: table.clone(), partition_key, sort_key };
         store.kind = StoreKind::Dynamodb(DynamodbSettings { table, heartbeats });
+        let (every, period, delay) = (Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(120));
+        store.provider = (store.name == "carts").then_some(ProviderSettings { every, period, delay });
     }
     settings
 }
@@ -141,12 +147,21 @@ fn every_regions_stream_has_every_heartbeat_and_a_price_only_where_one_is_set() 
 }
 
 #[test]
-fn asking_the_provider_is_counted_by_pairs_and_in_no_sum() {
-    for regions in [2_u32, 3, 10] {
-        let bill = bill(&Usage { regions, ..THREE });
-        assert_usd(bill.metrics_if_polled, 0.432 * f64::from(regions * (regions - 1)));
-        assert_usd(bill.sum(), bill.writes + bill.gauge_reads);
+fn asking_the_provider_is_counted_by_pairs_and_regions() {
+    let polls = |regions, seconds| Usage { regions, polls_every: Some(Duration::from_secs(seconds)), ..THREE };
+    // Once a minute, a metric costs 0.432 a month: one for each pair, five for each region.
+    for (regions, metrics) in [(2_u32, 2 + 10), (3, 6 + 15), (10, 90 + 50)] {
+        let bill = bill(&polls(regions, 60));
+        assert_usd(bill.metrics, 0.432 * f64::from(metrics));
+        assert_usd(bill.sum(), bill.writes + bill.gauge_reads + bill.metrics);
     }
+    assert_eq!(Monthly::of(&polls(3, 300)).metrics, 21.0 * 8_640.0);
+    // Observers, slots and standbys ask nobody.
+    let more = Usage { observers: 100, slots: 8, interval: Duration::from_secs(5), ..polls(3, 300) };
+    assert_eq!(Monthly::of(&more).metrics, 21.0 * 8_640.0);
+    // Both ends of a pair ask about it, and each of three gauges about all three regions.
+    assert_eq!(Monthly::of(&Usage { remote_reads: true, ..polls(3, 300) }).metrics, (12.0 + 45.0) * 8_640.0);
+    assert_usd(bill(&THREE).metrics, 0.0);
 }
 
 #[test]
@@ -251,6 +266,7 @@ fn usage_is_what_the_settings_say() {
         remote_reads: false,
         one_key: false,
         observers: 7,
+        polls_every: Some(Duration::from_secs(60)),
     };
     assert_eq!(Usage::of(&stores[1], 7), carts);
     let mut without_sort_key = stores[0].clone();
@@ -269,19 +285,19 @@ orders  heartbeat writes           7,776,000  requests         -  of up to 682 B
         replicated writes         23,328,000  write units  14.58  1 for each write in each of 3 regions
         reads by the prober       38,880,000  read units    4.86  38,880,000 reads of up to 2,046 B, 1 each
         stream records            23,328,000  records          -  depends on who reads them: prices.stream_record_million
-        provider polling                   0  metrics       0.00  not polled by this release; 2.59 if each pair were, every minute
+        provider polling                   0  metrics       0.00  nobody asks: provider.poll is off
         sum                                                19.44
 carts   heartbeat writes           2,073,600  requests         -  of up to 666 B, billed as replicated writes
         replicated writes          4,147,200  write units   2.59  1 for each write in each of 2 regions
         reads by the prober        2,073,600  read units    0.26  4,147,200 reads of up to 1,332 B, 0.5 each
         stream records             4,147,200  records          -  depends on who reads them: prices.stream_record_million
-        provider polling                   0  metrics       0.00  not polled by this release; 0.86 if each pair were, every minute
-        sum                                                 2.85
+        provider polling             518,400  metrics       5.18  12 every 1m: 1 for each of 2 pairs, 5 for each region
+        sum                                                 8.04
 toy     simulated: costs nothing                            0.00
-total                                                      22.29
+total                                                      27.48
 
 Assumed:
-- One central prober writes and reads every region. Another gauge that stands by reads as much again.
+- One central prober writes and reads every region. Another gauge that stands by reads as much again, and asks no provider.
 - No observers: --observers N counts N of them in each region.
 - Sizes are upper bounds. Nothing fails: what is refused or throttled may be billed, too.
 - Prices of 2026-11, on demand, alike in all regions: a million write units 0.625, a million read units 0.125, a thousand metrics 0.01.

@@ -27,7 +27,7 @@ mod log;
 const PUBLISH_EVERY: Span = Span::from_millis(50);
 
 /// For calls that measure nothing: looking at a store, asking a provider.
-const PATIENT_DEADLINE: Duration = Duration::from_secs(10);
+pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The end of a driver that others hold.
 #[derive(Debug)]

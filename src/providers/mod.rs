@@ -9,6 +9,9 @@ use std::sync::Arc;
 use crate::core::model::Failure;
 use crate::core::provider::{Question, Reading};
 
+#[cfg(feature = "dynamodb")]
+pub mod cloudwatch;
+
 /// Somebody who publishes metrics about a store.
 pub trait Provider: Send + Sync + 'static {
     /// The regions by their ids, where they have become more: said before the first question to a new one.

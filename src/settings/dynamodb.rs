@@ -19,7 +19,7 @@ pub struct DynamodbSettings {
 /// What a DynamoDB store knows of its regions.
 pub(super) const REGIONS: RegionRules = RegionRules {
     name: words::aws_region,
-    keys: &["endpoint", "role_arn", "external_id", "profile"],
+    keys: &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile"],
     kind: "DynamoDB",
 };
 

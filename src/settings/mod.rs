@@ -4,8 +4,8 @@
 //! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
-//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`, `local` and a file for
-//! each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
+//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`,
+//! `provider`, `local` and a file for each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +19,7 @@ mod heartbeat;
 mod local;
 mod log;
 mod prices;
+mod provider;
 mod region;
 mod section;
 mod server;
@@ -38,6 +39,7 @@ pub use error::{Problem, SettingsError};
 pub use heartbeat::HeartbeatSettings;
 pub use log::{LogFormat, LogSettings};
 pub use prices::PriceSettings;
+pub use provider::ProviderSettings;
 pub use region::{Redacted, RegionSettings};
 pub use server::ServerSettings;
 pub use simulated::{

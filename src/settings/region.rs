@@ -12,6 +12,8 @@ pub struct RegionSettings {
     pub name: String,
     /// A URL in place of the provider's own regional endpoint. Plain http on loopback only.
     pub endpoint: Option<String>,
+    /// AWS: a URL in place of CloudWatch's own regional endpoint. Plain http on loopback only.
+    pub cloudwatch_endpoint: Option<String>,
     /// AWS: the role to assume in the account that owns this replica.
     pub role_arn: Option<String>,
     /// AWS: the external id that the role asks for; wants `role_arn`.
@@ -50,7 +52,8 @@ pub(super) struct RegionRules {
 }
 
 /// All keys beside `name`, of every kind of store.
-pub(super) const ALL_KEYS: &[&str] = &["endpoint", "role_arn", "external_id", "profile", "client_id"];
+pub(super) const ALL_KEYS: &[&str] =
+    &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile", "client_id"];
 
 impl RegionSettings {
     /// The name that stands for every region.
@@ -58,8 +61,15 @@ impl RegionSettings {
 
     /// A region of which nothing is said but its name.
     pub fn bare(name: &str) -> RegionSettings {
-        let name = name.to_owned();
-        RegionSettings { name, endpoint: None, role_arn: None, external_id: None, profile: None, client_id: None }
+        RegionSettings {
+            name: name.to_owned(),
+            endpoint: None,
+            cloudwatch_endpoint: None,
+            role_arn: None,
+            external_id: None,
+            profile: None,
+            client_id: None,
+        }
     }
 
     /// What is not said here as it is said there.
@@ -73,11 +83,18 @@ impl RegionSettings {
         RegionSettings {
             name: self.name,
             endpoint: self.endpoint.or(other.endpoint),
+            cloudwatch_endpoint: self.cloudwatch_endpoint.or(other.cloudwatch_endpoint),
             role_arn,
             external_id,
             profile: self.profile.or(other.profile),
             client_id: self.client_id.or(other.client_id),
         }
+    }
+
+    /// Whether the replica stands on this host, as in tests: plain http goes no further.
+    pub fn is_here(&self) -> bool {
+        let scheme = self.endpoint.as_ref().and_then(|url| url.split_once(':'));
+        scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
     }
 
     pub(super) fn read(mut section: Section<'_>, rules: &RegionRules) -> RegionSettings {
@@ -89,6 +106,7 @@ impl RegionSettings {
         let region = RegionSettings {
             name,
             endpoint: section.text("endpoint", words::endpoint),
+            cloudwatch_endpoint: section.text("cloudwatch_endpoint", words::cloudwatch_endpoint),
             role_arn: section.text("role_arn", role_arn),
             external_id: section.text("external_id", not_empty).map(Redacted),
             profile: section.text("profile", not_empty),

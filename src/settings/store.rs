@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::dynamodb::{self, DynamodbSettings};
 use super::heartbeat::HeartbeatSettings;
 use super::local;
+use super::provider::ProviderSettings;
 use super::region::{self, RegionRules, RegionSettings};
 use super::section::Section;
 use super::simulated::{self, SimulatedSettings};
@@ -45,6 +46,8 @@ pub struct StoreSettings {
     pub read_schedule: ReadSchedule,
     /// A pair whose current lag is above this is `lagging`: 100 ms to 24 h, default 5 s.
     pub warn_lag: Duration,
+    /// How the provider is asked what it says of the replication; `None`: it is not asked.
+    pub provider: Option<ProviderSettings>,
     /// Its replicas, 2 to 30, names unique. Every ordered pair of two of them is a region pair. Where the store itself is
     /// asked, the local region alone, or none in a central prober.
     pub regions: Vec<RegionSettings>,
@@ -170,6 +173,8 @@ impl StoreSettings {
         let read_schedule = section.choice("read_schedule", &schedules).unwrap_or(ReadSchedule::Adaptive);
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
+        let reached = reached(&regions, &region_overrides);
+        let provider = ProviderSettings::read(&mut section, place, kinds.first().copied(), &reached);
         let kind = kind(&mut section, &kinds, &region_names, heartbeat.placement);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
@@ -189,6 +194,7 @@ impl StoreSettings {
             reads_per_interval,
             read_schedule,
             warn_lag,
+            provider,
             regions,
             follows_replicas,
             region_overrides,
@@ -196,6 +202,12 @@ impl StoreSettings {
             kind,
         })
     }
+}
+
+/// How to get into all regions of which anything is said.
+fn reached(regions: &[RegionSettings], overrides: &[RegionSettings]) -> Vec<RegionSettings> {
+    let of_all = overrides.iter().find(|region| region.name == RegionSettings::ANY);
+    regions.iter().chain(overrides).map(|region| region.clone().or(of_all.cloned())).collect()
 }
 
 fn remote_reads(section: &mut Section<'_>, place: &Place<'_>) -> bool {

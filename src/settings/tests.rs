@@ -10,6 +10,8 @@ use crate::core::model::{Consistency, Placement, ReadSchedule};
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod prices;
+#[cfg(feature = "dynamodb")]
+mod provider;
 
 const STORE: &str = r#"
 [cell]

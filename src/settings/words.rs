@@ -79,19 +79,28 @@ pub(super) fn azure_short(text: &str) -> String {
     text.chars().filter(|c| *c != ' ').collect::<String>().to_lowercase()
 }
 
-/// The URL of a regional endpoint. What may leave this host has to be encrypted.
+/// The URL of a store's regional endpoint.
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
-    const EXAMPLE: &str = "such as \"https://dynamodb.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"";
+    url(text, "such as \"https://dynamodb.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"")
+}
+
+/// The URL of CloudWatch's endpoint in a region.
+pub(super) fn cloudwatch_endpoint(text: &str) -> Result<String, String> {
+    url(text, "such as \"https://monitoring.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"")
+}
+
+/// A URL to send requests to; `example` is what one looks like. What may leave this host has to be encrypted.
+fn url(text: &str, example: &str) -> Result<String, String> {
     // Before anything is quoted: a message ends up in logs.
     if text.contains('@') {
         return Err("holds a user name or a password; leave them out, credentials come from the environment".to_owned());
     }
-    let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL ({error}); use one {EXAMPLE}"))?;
+    let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL ({error}); use one {example}"))?;
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host().filter(|host| !host.is_empty())) else {
-        return Err(format!("{text:?} is not a full URL; use one {EXAMPLE}"));
+        return Err(format!("{text:?} is not a full URL; use one {example}"));
     };
     if uri.query().is_some() || text.contains('#') {
-        return Err(format!("{text:?} has a query or a fragment; use a URL {EXAMPLE}"));
+        return Err(format!("{text:?} has a query or a fragment; use a URL {example}"));
     }
     match scheme {
         "https" => Ok(text.to_owned()),

@@ -42,16 +42,16 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Set in the process that a test runs alone in.
 const ALONE: &str = "TEST_RUNS_ALONE";
-const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab")];
+pub const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab")];
 
 /// Runs a test that has credentials for the lab, and nothing else of this machine's.
-fn with_credentials<Test: AsyncFnOnce()>(test: Test) {
+pub fn with_credentials<Test: AsyncFnOnce()>(test: Test) {
     alone(&CREDENTIALS, test);
 }
 
 /// Runs a test in a process of its own, as the SDK takes credentials from the environment, which belongs to the whole
 /// process. The test is found by its function's name: hand over an `async` closure written in it.
-fn alone<Test: AsyncFnOnce()>(credentials: &[(&str, &str)], test: Test) {
+pub fn alone<Test: AsyncFnOnce()>(credentials: &[(&str, &str)], test: Test) {
     if std::env::var_os(ALONE).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         return runtime.unwrap().block_on(test());
@@ -205,7 +205,7 @@ fn refused(stored: Heartbeat) -> WriteOutcome {
 }
 
 /// A server that answers each request with these bytes and the end of the connection: its address, and what it was sent.
-async fn answer_all_with(answer: &'static [u8]) -> (String, UnboundedReceiver<String>) {
+pub async fn answer_all_with(answer: &'static [u8]) -> (String, UnboundedReceiver<String>) {
     answer_in_turn(vec![answer.to_vec()]).await
 }
 
@@ -221,8 +221,7 @@ async fn answer_in_turn(answers: Vec<Vec<u8>>) -> (String, UnboundedReceiver<Str
             tokio::spawn(async move {
                 let mut request = vec![0; 16_384];
                 let mut length = 0;
-                // The body is the last to come, and ends with its brace.
-                while length == 0 || request[length - 1] != b'}' {
+                while !is_whole(&request[..length]) {
                     match stream.read(&mut request[length..]).await {
                         Ok(0) | Err(_) => return,
                         Ok(more) => length += more,
@@ -236,4 +235,13 @@ async fn answer_in_turn(answers: Vec<Vec<u8>>) -> (String, UnboundedReceiver<Str
         }
     });
     (endpoint, requests)
+}
+
+/// Whether a request is there to the end of its body.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or("0", str::trim);
+    let body = request.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
+    request.len() - body >= length.parse().unwrap()
 }

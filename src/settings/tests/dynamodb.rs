@@ -20,6 +20,8 @@ fn plain_http_is_for_loopback() {
         let found = complaints(&with(url));
         assert!(found.len() == 1 && found[0].contains("plain http to another host"), "{found:?}");
     }
+    let cloudwatch = dynamodb(", cloudwatch_endpoint = \"http://10.0.0.1:8000\"", TABLE);
+    assert!(complaints(&cloudwatch)[0].contains("plain http to another host"));
     for (url, answer) in [
         ("dynamodb.example.com", "is not a full URL"),
         ("https://", "is not a"),

@@ -17,7 +17,7 @@ use crate::settings::RegionSettings;
 
 mod credentials;
 
-/// What all regions' clients have in common.
+/// What all regions' clients have in common, whichever service they are of.
 pub struct Connector {
     shared: SdkConfig,
     /// One for all regions that have none of their own: its credentials are looked up once.
@@ -52,41 +52,40 @@ impl Connector {
         self.shared.region().map(Region::as_ref)
     }
 
-    /// A client for one region. Reaches nothing yet.
-    pub async fn client(&self, region: &RegionSettings) -> Client {
+    /// The configuration of any client of one region: its credentials, no hidden retries, nothing that outlasts the
+    /// deadline.
+    ///
+    /// The endpoint is the client's to set, also where it is none: an address that the environment gives is one for all
+    /// regions, and would have a single replica measured against itself.
+    pub async fn config(&self, region: &RegionSettings) -> SdkConfig {
         let provider = match own_provider(&self.shared, region).await {
             Some(own) => Some(Background::of(own, self.patience)),
             None => self.default.clone(),
         };
-        client(&self.shared, region, provider, self.deadline)
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.deadline)
+            .read_timeout(self.deadline)
+            .operation_timeout(self.deadline)
+            .operation_attempt_timeout(self.deadline)
+            .build();
+        let mut config = self.shared.clone().into_builder();
+        config.set_credentials_provider(provider);
+        config
+            .region(Region::new(region.name.clone()))
+            // A retry that nobody sees is lag that nobody sees.
+            .retry_config(RetryConfig::standard().with_max_attempts(1))
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
     }
-}
 
-fn client(
-    shared: &SdkConfig,
-    region: &RegionSettings,
-    provider: Option<SharedCredentialsProvider>,
-    deadline: Duration,
-) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(deadline)
-        .read_timeout(deadline)
-        .operation_timeout(deadline)
-        .operation_attempt_timeout(deadline)
-        .build();
-    let mut config = aws_sdk_dynamodb::Config::from(shared)
-        .to_builder()
-        .region(Region::new(region.name.clone()))
-        // A retry that nobody sees is lag that nobody sees.
-        .retry_config(RetryConfig::standard().with_max_attempts(1))
-        .timeout_config(timeouts)
-        .interceptor(NoteDate)
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    // Also where it is none: an address that the environment gives is one for all regions, and would have a single
-    // replica measured against itself.
-    config.set_endpoint_url(region.endpoint.clone());
-    config.set_credentials_provider(provider);
-    Client::from_conf(config.build())
+    /// A client for one region. Reaches nothing yet.
+    pub async fn client(&self, region: &RegionSettings) -> Client {
+        let config = self.config(region).await;
+        let mut config = aws_sdk_dynamodb::Config::from(&config).to_builder().interceptor(NoteDate);
+        config.set_endpoint_url(region.endpoint.clone());
+        Client::from_conf(config.build())
+    }
 }
 
 /// The credentials that the settings name for this region, if they do.

@@ -49,9 +49,14 @@ where
 /// One line for the log. The text ends with the error's debug form, which may repeat a whole answer: what does not fit
 /// is not even formatted.
 fn message<E: Error>(error: &E) -> String {
+    line(format_args!("{}", DisplayErrorContext(error)))
+}
+
+/// One line for the log, of words that may be somebody else's.
+pub fn line(words: fmt::Arguments<'_>) -> String {
     let mut line = Line { text: String::new(), room: MESSAGE_MAX };
     // The only error is a full line.
-    let _ = write!(line, "{}", DisplayErrorContext(error));
+    let _ = line.write_fmt(words);
     line.text
 }
 
