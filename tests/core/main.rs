@@ -6,9 +6,11 @@ mod fleet;
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
+mod ask;
 mod assess;
 mod brackets;
 mod fleets;
+mod merge;
 mod outstanding;
 mod properties;
 mod restarts;

@@ -22,7 +22,7 @@ impl Ledger {
                 _ => None,
             }
         });
-        polls.chain(writes).min().unwrap_or(self.started)
+        polls.chain(writes).chain(self.questions_due()).min().unwrap_or(self.started)
     }
 
     /// Everything that is due at `now`.
@@ -40,6 +40,7 @@ impl Ledger {
         for source in plan.region_ids().filter(|source| !plan.observer && !plan.polls(*source)) {
             self.cross_check(source, now.mono, &mut actions);
         }
+        self.ask(now, &mut actions);
         actions
     }
 

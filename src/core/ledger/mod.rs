@@ -6,8 +6,8 @@
 //! A pair is measured on one clock while this process writes its source, else on two: then `abroad` and `clocks` hold
 //! what is known of the other writer's heartbeats and of its clock.
 //!
-//! Four rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `show` is
-//! what others get to see.
+//! Five rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `ask` from
+//! what the provider says, `show` is what others get to see.
 
 use std::sync::Arc;
 
@@ -26,8 +26,10 @@ use super::reign::Reign;
 use super::schedule::Schedule;
 use super::time::{Mono, Now, Span, Wall};
 use super::track::Track;
+use ask::{Asking, Weighed};
 
 mod act;
+mod ask;
 mod hear;
 mod show;
 mod take;
@@ -125,6 +127,8 @@ struct Target {
     in_flight: usize,
     calls: Calls,
     answered_at: Option<Mono>,
+    /// What the region's endpoint of the provider is asked.
+    asking: Asking,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +136,8 @@ struct Pair {
     /// One per slot.
     tracks: Vec<Track>,
     stats: PairStats,
+    /// What the provider says, beside what the heartbeats say; nothing where it is not asked.
+    weighed: Option<Box<Weighed>>,
 }
 
 /// See the module's words.
@@ -173,8 +179,9 @@ impl Ledger {
             in_flight: 0,
             calls: Calls::default(),
             answered_at: None,
+            asking: Asking::default(),
         };
-        let pair = || Pair { tracks: (0..plan.slots).map(|_| Track::default()).collect(), stats: PairStats::default() };
+        let pair = || Pair { tracks: (0..plan.slots).map(|_| Track::default()).collect(), ..Pair::default() };
         Ledger {
             started: now.mono,
             sources: (0..count).map(|_| source()).collect(),

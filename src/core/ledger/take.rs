@@ -42,8 +42,9 @@ impl Ledger {
             EventKind::Inspected { region, .. } => {
                 self.count_call(region, Operation::Inspect, event.received - event.sent, event.capacity_units);
             }
-            EventKind::Answered { region, .. } => {
+            EventKind::Answered { region, outcome } => {
                 self.count_call(region, Operation::Ask, event.received - event.sent, event.capacity_units);
+                self.answered(region, outcome, event.sent, at);
             }
         }
     }
@@ -285,7 +286,6 @@ impl Ledger {
         }
         let count = self.targets.len();
         for one in resolved {
-            let pair = &mut self.pairs[source.index() * count + one.target.index()];
             let bracket = one.sighting.bracket();
             let sample = Sample {
                 slot,
@@ -295,6 +295,8 @@ impl Ledger {
                 bracket,
                 origin: Origin::Measured,
             };
+            self.weigh(source, one.target, &sample);
+            let pair = &mut self.pairs[source.index() * count + one.target.index()];
             pair.tracks[usize::from(slot)].sampled(one.beat, bracket.upper);
             pair.stats.add(sample, one.sighting.hit_received, self.plan.interval);
         }
