@@ -3,6 +3,7 @@
 //! Nothing in here reads as a number unless it is known. Silence of the gauge (reads fail), of the writer (writes
 //! fail) and of replication (stalled) are told apart, as the people who are paged for them are different ones.
 
+use super::merge::{self, Merged, Standing};
 use super::model::{Plan, Reason};
 use super::snapshot::{PairSnapshot, Seat, SlotFacts};
 use super::time::{Mono, Now, Span};
@@ -83,6 +84,10 @@ pub struct Assessment {
     pub watermark: Option<Watermark>,
     /// How long the target may stand still before it counts as stalled.
     pub stalled_after: Span,
+    /// What the provider says, and whether it agrees; `None` where this process does not ask it.
+    pub provider: Option<Standing>,
+    /// The best that is known of the lag, by whoever knows it; `None` where nobody does.
+    pub merged: Option<Merged>,
 }
 
 /// Assesses one pair at `now`.
@@ -96,7 +101,13 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
         .zip(staleness)
         .filter(|_| pair.seat != Seat::Ours)
         .map(|((watermark, _), staleness)| (staleness - watermark.interval).max(Span::ZERO));
-    let (state, mut reason) = state(plan, pair, (current_lag, overdue), stalled_after, now.mono);
+    let unmoved = unmoved(pair).filter(|unmoved| *unmoved > stalled_after);
+    let (state, reason) = state(plan, pair, (current_lag, overdue), unmoved, now.mono);
+    let (state, mut reason) = with_companions(plan, pair, state, reason, now.mono);
+    let provider = pair.provider.as_ref().zip(plan.polling);
+    let provider = provider.map(|(facts, polling)| facts.standing(polling, now.mono));
+    let still_at = unmoved.and(oldest_answer(pair));
+    let merged = merge::merged(current_lag, provider.as_ref(), plan.polling, still_at);
     if watermark.is_some() && written.is_none() && pair.seat == Seat::Ours {
         let separator = if reason.is_empty() { "" } else { "; " };
         reason.push_str(separator);
@@ -104,7 +115,18 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     }
     let watermark = watermark.map(|(watermark, _)| watermark);
     let slot_spread = slot_spread(pair, now.mono).filter(|_| current_lag.is_some());
-    Assessment { state, reason, current_lag, overdue, slot_spread, staleness, watermark, stalled_after }
+    Assessment {
+        state,
+        reason,
+        current_lag,
+        overdue,
+        slot_spread,
+        staleness,
+        watermark,
+        stalled_after,
+        provider,
+        merged,
+    }
 }
 
 /// `max(3 intervals, min(3 × 60-minute p99, 10 s))`; 3 intervals while there is no p99.
@@ -114,6 +136,30 @@ fn stalled_after(plan: &Plan, pair: &PairSnapshot) -> Span {
         Some(p99) => least.max(Span::from_secs_f64(3.0 * p99).min(STALL_PATIENCE_MAX)),
         None => least,
     }
+}
+
+/// For how long the target has not moved, though something is there to be seen. Up to the last look: what happened since
+/// nobody knows.
+fn unmoved(pair: &PairSnapshot) -> Option<Span> {
+    pair.slots.iter().filter_map(|slot| Some(slot.answered_at? - slot.unmoved_since?)).max()
+}
+
+/// What the provider says of the target may be why a pair is late. It makes no pair late.
+fn with_companions(plan: &Plan, pair: &PairSnapshot, state: State, reason: String, now: Mono) -> (State, String) {
+    let (Some(polling), Some(companions)) = (plan.polling, &pair.companions) else { return (state, reason) };
+    if !matches!(state, State::Stalled | State::Lagging) {
+        return (state, reason);
+    }
+    let target = &plan.regions[pair.target.index()];
+    if let Some(throttled) = companions.throttled(polling, now) {
+        return (State::Throttled, format!("{target} {throttled}, says the provider; {reason}"));
+    }
+    let since = pair.slots.iter().filter_map(|slot| slot.unmoved_since).min();
+    if state == State::Stalled && since.is_some_and(|since| companions.replicated_since(since, polling, now)) {
+        let others = "other writes still arrive there, says the provider, so it may be the heartbeat's partition alone";
+        return (state, format!("{reason}; {others}"));
+    }
+    (state, reason)
 }
 
 /// The oldest of the slots' watermarks, and when it was written; `None` unless every slot has one.
@@ -180,7 +226,7 @@ fn state(
     plan: &Plan,
     pair: &PairSnapshot,
     (current_lag, overdue): (Option<Span>, Option<Span>),
-    stalled_after: Span,
+    unmoved: Option<Span>,
     now: Mono,
 ) -> (State, String) {
     let starting = !is_silent(Some(pair.watching_since), plan, now);
@@ -212,9 +258,7 @@ fn state(
     if throttled(pair.reads.throttled_twice_since) {
         return (State::Throttled, format!("{target} throttles heartbeat reads"));
     }
-    // Up to the last look: what happened since nobody knows.
-    let unmoved = pair.slots.iter().filter_map(|slot| Some(slot.answered_at? - slot.unmoved_since?)).max();
-    if let Some(unmoved) = unmoved.filter(|unmoved| *unmoved > stalled_after) {
+    if let Some(unmoved) = unmoved {
         let mut reason = format!(
             "{source} writes, but nothing new has become visible in {target} for {:.1} s",
             unmoved.as_secs_f64()

@@ -72,6 +72,11 @@ impl Clocks {
         self.conflicts
     }
 
+    /// Both of this process's own clocks, as of the last look.
+    pub fn looked_at(&self) -> Now {
+        self.last
+    }
+
     /// Looks at this process's own clocks. Returns whether the wall clock was set since the last look.
     pub fn look(&mut self, now: Now) -> bool {
         let elapsed = now.mono - self.last.mono;

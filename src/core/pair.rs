@@ -73,6 +73,11 @@ impl PairStats {
         &self.summary
     }
 
+    /// The 99th percentile of what arrived between two moments, in whole fives of minutes.
+    pub fn arrived_p99(&self, from: Mono, to: Mono) -> Option<f64> {
+        self.window.arrived_p99(from, to)
+    }
+
     /// Samples by midpoint since the start.
     pub fn histogram(&self) -> &Histogram {
         &self.histogram

@@ -4,7 +4,7 @@
 //! A provider counts in periods of its own clock and publishes them late, corrects them for a while, and says nothing, or
 //! 0, where nothing arrived: a reading of 0 is no lag of 0.
 
-use super::model::RegionId;
+use super::model::{Reason, RegionId};
 use super::time::{Span, Wall};
 
 /// How a provider sums up a period.
@@ -91,4 +91,18 @@ pub struct Polling {
     pub period: Span,
     /// A period counts as published once it has been over for so long.
     pub delay: Span,
+}
+
+/// Why a question failed, in words for a person on call.
+pub fn failing_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Throttled => "it throttles us",
+        Reason::Denied => "access to it is denied",
+        Reason::Credentials => "credentials are missing or have expired",
+        Reason::NotFound => "it knows no such store",
+        Reason::Timeout => "no answer within the deadline",
+        Reason::Connect => "no connection",
+        Reason::Dns => "its name does not resolve",
+        Reason::Other => "it answered with an error",
+    }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::companions::Companions;
 use super::count::{OwnCounters, RegionCounters};
 use super::inspection::Inspection;
+use super::merge::ProviderFacts;
 use super::model::{Plan, Reason, RegionId, Slot};
 use super::offset::Offset;
 use super::pair::Histogram;
@@ -165,4 +167,8 @@ pub struct PairSnapshot {
     pub summary: Arc<Summary>,
     /// Recent samples, oldest first.
     pub recent: Recent,
+    /// What the provider says of it; `None` where this process does not ask.
+    pub provider: Option<Arc<ProviderFacts>>,
+    /// What the provider says of the target beside that; `None` where this process does not ask, or nothing came yet.
+    pub companions: Option<Arc<Companions>>,
 }

@@ -139,6 +139,19 @@ impl Window {
         self.by_five.add(at, lag);
     }
 
+    /// The 99th percentile of what arrived between two moments, in whole fives of minutes; `None` of fewer than 100, or
+    /// where that is no longer kept.
+    pub fn arrived_p99(&self, from: Mono, to: Mono) -> Option<f64> {
+        let numbers = self.by_five.number(from)..=self.by_five.number(to);
+        let mut counts = [0; BUCKETS];
+        for sketch in self.by_five.sketches.iter().filter(|sketch| numbers.contains(&sketch.number)) {
+            for (bucket, count) in &sketch.buckets {
+                counts[usize::from(*bucket)] += u32::from(*count);
+            }
+        }
+        summarise(&counts, &[0; BUCKETS]).arrived_p99
+    }
+
     /// The quantiles of the last 1, 10 and 60 minutes. `unseen` are the ages of the heartbeats that have not arrived.
     ///
     /// The running sketch counts as a whole one, so 10 minutes are 9 to 10, and an hour is 55 to 60 minutes; the

@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::Shared;
 use super::answer::{Parameters, Problem, Success, rfc3339};
 use crate::core::assess::{assess, slot_lag};
+use crate::core::merge::{ProviderFacts, Standing};
+use crate::core::model::Reason;
 use crate::core::offset::{Basis, Offset};
+use crate::core::provider::{Polling, failing_words};
 use crate::core::sample::Sample;
 use crate::core::snapshot::{Measured, PairSnapshot, SlotFacts, StoreSnapshot};
 use crate::core::time::{Now, Span};
@@ -44,10 +47,29 @@ struct Pair {
     windows: Windows,
     /// Two-clock pairs alone.
     offset: Option<OffsetBody>,
-    provider: Option<()>,
+    /// Where this process asks it.
+    provider: Option<ProviderBody>,
     merged_lag_seconds: Option<f64>,
     /// Where there is more than one.
     slots: Option<Vec<SlotBody>>,
+}
+
+/// What the provider says, and how that compares with the heartbeats.
+#[derive(Debug, Serialize)]
+struct ProviderBody {
+    /// Of the newest period of which it says anything, within the hour.
+    value_seconds: Option<f64>,
+    statistic: Option<&'static str>,
+    maximum_seconds: Option<f64>,
+    period_seconds: f64,
+    /// The end of that period, by the provider's clock.
+    as_of: Option<String>,
+    age_seconds: Option<f64>,
+    verdict: &'static str,
+    /// What the verdict rests on, in words.
+    reason: String,
+    /// Why the last question failed, if it did.
+    failing: Option<&'static str>,
 }
 
 /// The clock here − the writer's. An end that is `null` is not bounded.
@@ -125,6 +147,26 @@ impl From<WindowSummary> for Window {
     }
 }
 
+fn provider_body(polling: Polling, facts: &ProviderFacts, standing: Standing, now: Now) -> ProviderBody {
+    let Standing { said, age, verdict, .. } = standing;
+    let value = said.and_then(|said| said.value());
+    let mut reason = facts.finding.words(now.mono);
+    if let Some(failing) = facts.failing {
+        reason = format!("{reason}; the last question failed: {}", failing_words(failing));
+    }
+    ProviderBody {
+        value_seconds: value.map(|(_, seconds)| seconds),
+        statistic: value.map(|(statistic, _)| statistic.label()),
+        maximum_seconds: said.and_then(|said| said.maximum),
+        period_seconds: polling.period.as_secs_f64(),
+        as_of: said.map(|said| rfc3339(said.end)),
+        age_seconds: age.map(Span::as_secs_f64),
+        verdict: verdict.label(),
+        reason,
+        failing: facts.failing.map(Reason::label),
+    }
+}
+
 /// Answers.
 pub async fn get(
     State(shared): State<Shared>,
@@ -157,6 +199,7 @@ fn body(view: &View, place: usize, store: &StoreSnapshot, pair: &PairSnapshot) -
         Some(_) => Some(view.now.wall),
         None => None,
     };
+    let provider = store.plan.polling.zip(pair.provider.as_ref()).zip(now.provider);
     let [one_minute, ten_minutes, sixty_minutes] = pair.summary.map(Window::from);
     Pair {
         store: store.plan.store.to_string(),
@@ -174,8 +217,8 @@ fn body(view: &View, place: usize, store: &StoreSnapshot, pair: &PairSnapshot) -
         last_sample: pair.recent.last().map(|sample: &Sample| SampleBody::from(*sample)),
         windows: Windows { one_minute, ten_minutes, sixty_minutes },
         offset: (pair.clock == Measured::TwoClocks).then(|| OffsetBody::from(pair.offset)),
-        provider: None,
-        merged_lag_seconds: None,
+        provider: provider.map(|((polling, facts), standing)| provider_body(polling, facts, standing, view.now)),
+        merged_lag_seconds: seconds(now.merged.map(|merged| merged.lag)),
         slots: (pair.slots.len() > 1).then(|| pair.slots.iter().map(|slot| slot_body(slot, view.now)).collect()),
     }
 }

@@ -47,6 +47,16 @@ metrics! {
     CLOCK_OFFSET = GAUGE "tidegauge_clock_offset_seconds";
     /// Current lag of the pair's latest slot minus that of its earliest one.
     SLOT_SPREAD = GAUGE "tidegauge_slot_spread_seconds";
+    /// What the provider says of the pair's replication, by statistic. Absent where it is not fresh, or 0, which says nothing.
+    PROVIDER_LAG = GAUGE "tidegauge_provider_lag_seconds";
+    /// When the newest period of which the provider says anything ended, by its clock.
+    PROVIDER_TIMESTAMP = GAUGE "tidegauge_provider_timestamp_seconds";
+    /// 1 where the provider and the heartbeats disagree, 0 where they agree. Absent where that is not known.
+    PROVIDER_DISAGREES = GAUGE "tidegauge_provider_disagrees";
+    /// Current lag where it is measured, else what the provider says while that is fresh. Absent where nobody can know.
+    MERGED_LAG = GAUGE "tidegauge_merged_lag_seconds";
+    /// 1 for who says how large the merged lag is; the others are absent.
+    MERGED_LAG_ORIGIN = GAUGE "tidegauge_merged_lag_origin";
     /// Lag samples whose bracket was too wide to be a point in the histogram.
     SAMPLES_WIDE = COUNTER "tidegauge_samples_wide_total";
     /// What lay under a heartbeat's key and was left out of account, by reason; counted at each read.

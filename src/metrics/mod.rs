@@ -16,6 +16,7 @@ use crate::core::count::{Durations, HeartbeatResult, Ignored, Operation, RegionC
 use crate::core::model::Reason;
 use crate::core::offset::{Basis, Offset};
 use crate::core::pair::BUCKETS;
+use crate::core::provider::Statistic;
 use crate::core::snapshot::{Measured, PairSnapshot, Seat, StoreSnapshot};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
@@ -225,8 +226,46 @@ fn render_pairs(page: &mut Page, pairs: &[PairRow]) {
         }),
     );
     page.family(declare::SLOT_SPREAD, seconds(pairs, |row| row.assessment.slot_spread));
+    page.family(declare::MERGED_LAG, seconds(pairs, |row| row.assessment.merged.map(|merged| merged.lag)));
+    render_merged(page, pairs);
     let wide = |row: &PairRow| (row.labels.clone(), Value::Number(row.pair.wide as f64));
     page.family(declare::SAMPLES_WIDE, sampled().map(wide));
+}
+
+/// What the provider says, and what it and the heartbeats make together.
+fn render_merged(page: &mut Page, pairs: &[PairRow]) {
+    page.family(
+        declare::MERGED_LAG_ORIGIN,
+        pairs.iter().filter_map(|row| {
+            let mut labels = row.labels.clone();
+            labels.push(label("origin", row.assessment.merged?.origin.label()));
+            Some((labels, Value::Number(1.0)))
+        }),
+    );
+    let asked = || pairs.iter().filter_map(|row| Some((&row.labels, row.assessment.provider?)));
+    page.family(
+        declare::PROVIDER_LAG,
+        // A number that is scraped does not show its age: an old one would pass for a new one.
+        asked().filter(|(_, standing)| standing.is_fresh).flat_map(|(labels, standing)| {
+            Statistic::ALL.into_iter().filter_map(move |statistic| {
+                let mut labels = labels.clone();
+                labels.push(label("statistic", statistic.label()));
+                Some((labels, Value::Number(standing.said?.of(statistic)?)))
+            })
+        }),
+    );
+    page.family(
+        declare::PROVIDER_TIMESTAMP,
+        asked().filter_map(|(labels, standing)| {
+            Some((labels.clone(), Value::Number(standing.said?.end.unix_seconds_f64())))
+        }),
+    );
+    page.family(
+        declare::PROVIDER_DISAGREES,
+        asked().filter_map(|(labels, standing)| {
+            Some((labels.clone(), Value::Number(f64::from(u8::from(standing.verdict.disagrees()?)))))
+        }),
+    );
 }
 
 fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use tidegauge::core::assess::{Assessment, State, assess};
+use tidegauge::core::companions::{Companions, Minute, recent_for};
+use tidegauge::core::merge::{MergedOrigin, ProviderFacts, Said};
 use tidegauge::core::model::{Beat, Plan, Reason, RegionId};
 use tidegauge::core::offset::Offset;
 use tidegauge::core::pair::Histogram;
+use tidegauge::core::provider::Polling;
 use tidegauge::core::recent::Recent;
 use tidegauge::core::snapshot::{Health, Measured, PairSnapshot, Seat, SlotFacts};
 use tidegauge::core::time::{Mono, Now, Span, Wall};
@@ -17,7 +20,7 @@ use crate::sim::plan;
 const NOW: Now = Now { mono: Mono::from_nanos(100_000_000_000), wall: Wall::from_micros(1_800_000_000_000_000) };
 const NANOSECOND: Span = Span::from_nanos(1);
 
-fn ms(millis: i64) -> Span {
+const fn ms(millis: i64) -> Span {
     Span::from_millis(millis)
 }
 
@@ -74,6 +77,8 @@ fn well(slots: Vec<SlotFacts>) -> PairSnapshot {
         wide: 0,
         summary: Arc::default(),
         recent: Recent::default(),
+        provider: None,
+        companions: None,
     }
 }
 
@@ -286,4 +291,85 @@ fn a_start_is_given_three_intervals_before_silence_is_a_finding() {
         readable.writes.failing = Some(Reason::Throttled);
         assert_eq!(now(&readable).state, State::WriteFailing);
     }
+}
+
+const POLLING: Polling = Polling { every: ms(60_000), period: ms(60_000), delay: ms(60_000) };
+
+/// As the provider is asked.
+fn asked(pair: &PairSnapshot) -> Assessment {
+    assess(&Plan { polling: Some(POLLING), ..plan(2) }, pair, NOW)
+}
+
+fn stalled_for(span: Span) -> PairSnapshot {
+    with_slot(|slot| {
+        slot.answered_at = ago(Span::ZERO);
+        slot.oldest_unseen = ago(span);
+        slot.unmoved_since = ago(span);
+    })
+}
+
+#[test]
+fn what_the_target_throttled_within_ten_minutes_is_the_cause_of_what_is_late_and_of_nothing_else() {
+    let throttling = |pair: PairSnapshot, age: Span, minute: Minute| {
+        let companions = Companions([(NOW.mono - age, minute)].into());
+        asked(&PairSnapshot { companions: Some(companions.into()), ..pair })
+    };
+    let writes = Minute { throttled_writes: 3.0, ..Minute::default() };
+    let reads = Minute { throttled_reads: 2.0, ..Minute::default() };
+    let stalled = stalled_for(ms(20_000));
+    let reason = asked(&stalled).reason;
+    for (minute, words) in [(writes, "3 writes"), (reads, "2 reads")] {
+        let recent = throttling(stalled.clone(), ms(600_000), minute);
+        let expected = format!("region-1 throttled {words} within the last 10 minutes, says the provider; {reason}");
+        assert_eq!((recent.state, recent.reason), (State::Throttled, expected));
+        let old = throttling(stalled.clone(), ms(600_000) + NANOSECOND, minute);
+        assert_eq!((old.state, &old.reason), (State::Stalled, &reason));
+        let lagging = with_slot(|slot| slot.newest_upper = Some(ms(8_000)));
+        assert_eq!(throttling(lagging, ms(60_000), minute).state, State::Throttled);
+        assert_eq!(throttling(well(vec![slot(0)]), ms(60_000), minute).state, State::Ok);
+    }
+    assert_eq!(throttling(stalled, ms(60_000), Minute::default()).state, State::Stalled);
+    // Where questions or periods are long, what was published last is older than ten minutes by itself.
+    let long = Polling { every: ms(300_000), period: ms(300_000), delay: ms(60_000) };
+    assert_eq!([recent_for(POLLING), recent_for(long)], [ms(600_000), ms(960_000)]);
+}
+
+#[test]
+fn other_writes_say_something_of_a_stall_if_they_arrived_in_it() {
+    let replicating = |pair: PairSnapshot, age: Span| {
+        let minute = Minute { replicated: 1.0, ..Minute::default() };
+        let companions = Companions([(NOW.mono - age, minute)].into());
+        asked(&PairSnapshot { companions: Some(companions.into()), ..pair })
+            .reason
+            .contains("other writes still arrive")
+    };
+    assert!(replicating(stalled_for(ms(90_000)), ms(90_000)));
+    assert!(!replicating(stalled_for(ms(90_000)), ms(90_000) + NANOSECOND));
+    let lagging = with_slot(|slot| {
+        slot.newest_upper = Some(ms(80_000));
+        slot.unmoved_since = ago(ms(500));
+    });
+    assert!(!replicating(lagging, ms(400)));
+}
+
+#[test]
+fn a_stall_that_nobody_can_see_any_longer_is_not_talked_down_by_what_arrived_before() {
+    let merged = |patience: Span, ended: Span| {
+        let mut pair = with_slot(|slot| {
+            slot.answered_at = ago(ms(10_000));
+            slot.oldest_unseen = ago(ms(20_000));
+            slot.unmoved_since = ago(ms(10_000) + patience);
+        });
+        let (wall, mono) = (NOW.wall - ended, NOW.mono - ended);
+        let newest = Some(Said { end: wall, ended: mono, average: Some(0.5), maximum: None, p99: None });
+        pair.provider = Some(Arc::new(ProviderFacts { newest, ..ProviderFacts::default() }));
+        let now = asked(&pair);
+        assert_eq!((now.state, now.current_lag), (State::ReadFailing, None));
+        now.merged.map(|merged| (merged.lag, merged.origin))
+    };
+    let says = Some((ms(500), MergedOrigin::Provider));
+    assert_eq!(merged(ms(3_000), ms(5_000)), says, "it did not stand still");
+    assert_eq!(merged(ms(3_000) + NANOSECOND, ms(5_000)), None);
+    assert_eq!(merged(ms(3_000) + NANOSECOND, ms(10_000) - POLLING.period), says, "it began after the last look");
+    assert_eq!(merged(ms(3_000) + NANOSECOND, ms(10_000) - POLLING.period + NANOSECOND), None);
 }

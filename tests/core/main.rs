@@ -6,11 +6,13 @@ mod fleet;
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
+mod ask;
 mod assess;
 mod audit;
 mod brackets;
 mod fleets;
 mod follow;
+mod merge;
 mod outstanding;
 mod properties;
 mod restarts;

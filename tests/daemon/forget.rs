@@ -30,6 +30,21 @@ fn copies(lab: &Lab, source: &str, slot: u32) -> usize {
     lab.regions().iter().filter(|region| lab.peek(region, &format!("tidegauge-{slot}"), source).is_some()).count()
 }
 
+/// What was on its way when the writer died has arrived: until then it looks alive elsewhere.
+async fn settled(lab: &Lab) {
+    until("every region holds the same", Duration::from_secs(10), async || {
+        let newest = |slot: u32| {
+            let of = |region: &&str| {
+                lab.peek(region, &format!("tidegauge-{slot}"), RETIRED).map(|item| item["tg_seq"].clone())
+            };
+            lab.regions().iter().map(of).collect::<Vec<_>>()
+        };
+        let apart = (0..3).map(newest).find(|copies| copies.iter().any(|copy| *copy != copies[0]));
+        apart.map_or(Ok(()), |copies| Err(format!("{copies:?}")))
+    })
+    .await;
+}
+
 async fn written(lab: &Lab) -> Daemon {
     let daemon = Daemon::start(lab.settings().interval("200ms").slots(3)).await;
     until("every slot is everywhere", Duration::from_secs(10), async || {
@@ -45,6 +60,7 @@ async fn a_retired_source_is_forgotten_in_every_region_and_in_every_slot_that_it
     let _seat = seat().await;
     let lab = lab().await;
     written(&lab).await.kill().await;
+    settled(&lab).await;
 
     let (code, said) = forget(&lab, &[RETIRED, "--dry-run"]).await;
     assert_eq!(code, Some(0), "{said}");
@@ -87,6 +103,7 @@ async fn where_the_table_names_its_regions_any_of_them_can_be_asked() {
     let _seat = seat().await;
     let lab = lab().await;
     written(&lab).await.kill().await;
+    settled(&lab).await;
     let settings = lab.settings().interval("200ms").auto().local_region("us-east-1");
     let (code, said) = forget_with(&settings, &[RETIRED, "--replica", "eu-west-1", "--dry-run"]).await;
     assert_eq!(code, Some(0), "{said}");

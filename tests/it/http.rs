@@ -11,12 +11,13 @@ use axum::http::{Method, Request, StatusCode};
 use serde_json::Value as Json;
 use tidegauge::clock::Clock;
 use tidegauge::core::judge::{self, Verdicts};
-use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
+use tidegauge::core::model::{Failure, Placement, Plan, ReadSchedule, RegionSet, WriterId};
+use tidegauge::core::provider::{Polling, Question, Reading, Series, Statistic};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
 use tidegauge::http::{self, Shared};
 use tidegauge::metrics::declare;
-use tidegauge::providers::Nobody;
+use tidegauge::providers::{Nobody, Provider};
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::simulated::SimulatedStore;
 use tidegauge::view::{Identity, Sources};
@@ -58,8 +59,31 @@ struct Gauge {
     _stop: DropGuard,
 }
 
+/// A provider that says the same of every period: twenty times the truth.
+struct Exaggerates;
+
+impl Provider for Exaggerates {
+    async fn ask(&self, question: Question) -> Result<Vec<Reading>, Failure> {
+        let mut readings = Vec::new();
+        let Question { region: source, period, mut begin, end, .. } = question;
+        while begin < end {
+            for target in question.targets.iter().copied() {
+                for (statistic, value) in [(Statistic::Average, 16.0), (Statistic::Maximum, 32.0)] {
+                    readings.push(Reading { series: Series::Lag { source, target, statistic }, begin, period, value });
+                }
+            }
+            begin = begin + period;
+        }
+        Ok(readings)
+    }
+}
+
 impl Gauge {
     async fn after(elapsed: Duration, slots: u16) -> Gauge {
+        Gauge::asking(elapsed, slots, None, Nobody).await
+    }
+
+    async fn asking(elapsed: Duration, slots: u16, polling: Option<Polling>, provider: impl Provider) -> Gauge {
         let regions = REGIONS.map(|region| format!("{{ name = \"{region}\" }}")).join(", ");
         let settings = format!(
             "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{regions}]\n\
@@ -84,7 +108,7 @@ impl Gauge {
             observer: false,
             clock_max_error: None,
             provider_clock_error: None,
-            polling: None,
+            polling,
             inspect_every: None,
             follows_replicas: false,
             warn_lag: Span::from_millis(5_000),
@@ -96,7 +120,7 @@ impl Gauge {
         let clock = Clock::start_virtual(STARTED);
         let store = SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock);
         let stop = CancellationToken::new();
-        let driver = driver::start(store, Nobody, plan, clock, stop.clone(), Duration::from_secs(1));
+        let driver = driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1));
         if !elapsed.is_zero() {
             tokio::time::sleep(elapsed).await;
         }
@@ -219,7 +243,7 @@ async fn every_metric_is_declared_and_explained() {
         assert!(name.starts_with("tidegauge_"), "{name}");
         assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
         // Errors appear with the first of them; the others are for pairs of two clocks, for several slots, and for stores
-        // that say something of themselves.
+        // that say something of themselves, or of which a provider does.
         let rare = [
             declare::ERRORS,
             declare::CLOCK_OFFSET,
@@ -227,6 +251,9 @@ async fn every_metric_is_declared_and_explained() {
             declare::SLOT_SPREAD,
             declare::REPLICA_STATUS,
             declare::AUDIT_FINDING,
+            declare::PROVIDER_LAG,
+            declare::PROVIDER_TIMESTAMP,
+            declare::PROVIDER_DISAGREES,
         ];
         assert!(
             names.contains(name) || rare.iter().any(|metric| metric.name == *name),
@@ -348,9 +375,48 @@ async fn a_pair_says_what_was_measured() {
         let window = &pair["windows"]["1m"];
         assert!(window["count"].as_u64().unwrap() > 50, "{pair}");
         assert!((window["p50_seconds"].as_f64().unwrap() - LAG_SECONDS).abs() < 0.1, "{pair}");
-        for later in ["overdue_seconds", "offset", "provider", "merged_lag_seconds"] {
-            assert_eq!(pair[later], Json::Null, "{later}");
+        for other in ["overdue_seconds", "offset", "provider"] {
+            assert_eq!(pair[other], Json::Null, "{other}");
         }
+        assert_eq!(pair["merged_lag_seconds"], pair["current_lag_seconds"], "nobody else knows");
+    }
+}
+
+const POLLING: Polling =
+    Polling { every: Span::from_millis(60_000), period: Span::from_millis(60_000), delay: Span::from_millis(60_000) };
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_says_what_its_provider_says_and_how_that_compares() {
+    let gauge = Gauge::asking(Duration::from_secs(600), 1, Some(POLLING), Exaggerates).await;
+    for pair in gauge.pairs("").await {
+        let provider = &pair["provider"];
+        for (field, value) in [("value_seconds", 16.0), ("maximum_seconds", 32.0), ("period_seconds", 60.0)] {
+            assert_eq!(provider[field], value, "{field}: {pair}");
+        }
+        assert_eq!((&provider["statistic"], &provider["failing"]), (&Json::from("average"), &Json::Null));
+        assert_eq!(provider["verdict"], "disagrees_provider_higher", "{pair}");
+        let says = provider["reason"].as_str().unwrap();
+        assert!(says.starts_with("its average is 16.00 s, that of the heartbeats"), "{says}");
+        assert!(provider["as_of"].as_str().unwrap().ends_with(":00.000000Z"), "{pair}");
+        assert!((60.0..=180.0).contains(&provider["age_seconds"].as_f64().unwrap()), "{pair}");
+        assert_eq!((&pair["state"], &pair["merged_lag_seconds"]), (&Json::from("ok"), &pair["current_lag_seconds"]));
+    }
+    let exposition = gauge.metrics().await;
+    let found = series(&exposition);
+    for (source, target) in pair_names() {
+        let pair = [format!("source_region=\"{source}\""), format!("target_region=\"{target}\"")];
+        let of_pair: Vec<_> = found.iter().filter(|(_, has, _)| pair.iter().all(|label| has.contains(label))).collect();
+        let value = |name: &str, label: &str| {
+            let of = of_pair.iter().find(|(of, has, _)| *of == name && has.contains(label));
+            of.unwrap_or_else(|| panic!("there is no {name} with {label}")).2
+        };
+        assert_eq!(value("tidegauge_provider_lag_seconds", "statistic=\"average\""), 16.0);
+        assert_eq!(value("tidegauge_provider_lag_seconds", "statistic=\"maximum\""), 32.0);
+        assert_eq!(value("tidegauge_provider_disagrees", ""), 1.0);
+        assert_eq!(value("tidegauge_provider_timestamp_seconds", "") % 60.0, 0.0);
+        assert_eq!(value("tidegauge_merged_lag_origin", "origin=\"measured\""), 1.0);
+        assert_eq!(value("tidegauge_merged_lag_seconds", ""), value("tidegauge_current_lag_seconds", ""));
+        assert!((30..=45).contains(&of_pair.len()), "{} series from {source} to {target}", of_pair.len());
     }
 }
 

@@ -22,7 +22,8 @@ impl Ledger {
                 _ => None,
             }
         });
-        polls.chain(writes).chain(self.inspect_at()).min().unwrap_or(self.started)
+        let others = self.inspect_at().into_iter().chain(self.questions_due());
+        polls.chain(writes).chain(others).min().unwrap_or(self.started)
     }
 
     /// Everything that is due at `now`.
@@ -41,6 +42,7 @@ impl Ledger {
         for source in plan.region_ids().filter(|source| !plan.observer && !plan.polls(*source)) {
             self.cross_check(source, now.mono, &mut actions);
         }
+        self.ask(now, &mut actions);
         actions
     }
 

@@ -105,6 +105,8 @@ impl Ledger {
         if inspection.mode == Mode::Strong {
             // A strong read sees the newest write of any region there: it would measure nothing.
             plan.consistency = Consistency::Eventual;
+            // Nor is there anything that a provider could say of such a table's replication.
+            plan.polling = None;
         }
         if plan.follows_replicas {
             let measured = |name: &str| {
@@ -156,10 +158,12 @@ impl Ledger {
     /// A region is back that had been retired: what was known of it was of another replica.
     fn begin(&mut self, region: RegionId, now: Mono) {
         let count = self.sources.len();
-        // Calls from before may still be under way, and their answers are counted off.
-        let in_flight = self.targets[region.index()].in_flight;
         self.sources[region.index()] = Source::new(&self.plan, now);
-        self.targets[region.index()] = Target { in_flight, ..Target::new(&self.plan, now) };
+        let fresh = Target::new(&self.plan, now);
+        let target = &mut self.targets[region.index()];
+        // Calls from before may still be under way, and what questions may cost holds across the gap.
+        let (in_flight, asking) = (target.in_flight, std::mem::take(&mut target.asking));
+        *target = Target { in_flight, asking, ..fresh };
         for other in 0..count {
             self.pairs[region.index() * count + other] = Pair::new(&self.plan);
             self.pairs[other * count + region.index()] = Pair::new(&self.plan);

@@ -224,6 +224,7 @@ impl Ledger {
             };
             let bracket = Bracket { lower: lower.max(Span::ZERO), upper };
             let sample = Sample { slot, beat, written_at, seen_at: glimpse.hit_received, bracket, origin };
+            self.weigh(source, glimpse.replica, &sample);
             let pair = &mut self.pairs[source.index() * count + glimpse.replica.index()];
             pair.tracks[usize::from(slot)].sampled(beat, upper);
             if !self.plan.observer {

@@ -6,8 +6,8 @@
 //! A pair is measured on one clock while this process writes its source, else on two: then `abroad` and `clocks` hold
 //! what is known of the other writer's heartbeats and of its clock.
 //!
-//! Five rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `follow` looks
-//! at the store itself, `show` is what others get to see.
+//! Six rooms: `act` says what is due, `take` takes answers in, `hear` learns from what other writers wrote, `follow` looks
+//! at the store itself, `ask` learns from what the provider says, `show` is what others get to see.
 
 use std::sync::Arc;
 
@@ -26,8 +26,10 @@ use super::reign::Reign;
 use super::schedule::Schedule;
 use super::time::{Mono, Now, Span, Wall};
 use super::track::Track;
+use ask::{Asking, Weighed};
 
 mod act;
+mod ask;
 mod follow;
 mod hear;
 mod show;
@@ -145,6 +147,8 @@ struct Target {
     in_flight: usize,
     calls: Calls,
     answered_at: Option<Mono>,
+    /// What the region's endpoint of the provider is asked.
+    asking: Asking,
 }
 
 impl Target {
@@ -158,6 +162,7 @@ impl Target {
             in_flight: 0,
             calls: Calls::default(),
             answered_at: None,
+            asking: Asking::default(),
         }
     }
 }
@@ -167,11 +172,14 @@ struct Pair {
     /// One per slot.
     tracks: Vec<Track>,
     stats: PairStats,
+    /// What the provider says, beside what the heartbeats say; nothing where it is not asked.
+    weighed: Option<Box<Weighed>>,
 }
 
 impl Pair {
     fn new(plan: &Plan) -> Pair {
-        Pair { tracks: (0..plan.slots).map(|_| Track::default()).collect(), stats: PairStats::default() }
+        let tracks = (0..plan.slots).map(|_| Track::default()).collect();
+        Pair { tracks, stats: PairStats::default(), weighed: None }
     }
 }
 

@@ -38,6 +38,7 @@ impl Ledger {
         let count = self.sources.len();
         let seat = self.seat(source);
         let facts: Arc<[SlotFacts]> = self.slot_facts(source, target, now).collect();
+        let (provider, companions) = self.provider_facts(source, target);
         let clocks = &self.clocks;
         let pair = &mut self.pairs[source.index() * count + target.index()];
         let from = &self.sources[source.index()];
@@ -80,6 +81,8 @@ impl Ledger {
             wide: pair.stats.wide(),
             summary: pair.stats.summary().clone(),
             recent: pair.stats.recent().clone(),
+            provider,
+            companions,
         }
     }
 

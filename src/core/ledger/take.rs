@@ -26,7 +26,8 @@ impl Ledger {
             match event.kind {
                 EventKind::Read { target, .. } => self.targets[target.index()].in_flight -= 1,
                 EventKind::Inspected { region, .. } => self.looks[region.index()].answered(),
-                EventKind::Wrote { .. } | EventKind::Answered { .. } => {}
+                EventKind::Answered { region, .. } => self.targets[region.index()].asking.ended(),
+                EventKind::Wrote { .. } => {}
             }
             return;
         }
@@ -48,8 +49,9 @@ impl Ledger {
                 self.count_call(region, Operation::Inspect, event.received - event.sent, event.capacity_units);
                 self.inspected(region, outcome, at);
             }
-            EventKind::Answered { region, .. } => {
+            EventKind::Answered { region, outcome } => {
                 self.count_call(region, Operation::Ask, event.received - event.sent, event.capacity_units);
+                self.answered(region, outcome, event.sent, at);
             }
         }
     }
@@ -291,7 +293,6 @@ impl Ledger {
         }
         let count = self.targets.len();
         for one in resolved {
-            let pair = &mut self.pairs[source.index() * count + one.target.index()];
             let bracket = one.sighting.bracket();
             let sample = Sample {
                 slot,
@@ -301,6 +302,8 @@ impl Ledger {
                 bracket,
                 origin: Origin::Measured,
             };
+            self.weigh(source, one.target, &sample);
+            let pair = &mut self.pairs[source.index() * count + one.target.index()];
             pair.tracks[usize::from(slot)].sampled(one.beat, bracket.upper);
             pair.stats.add(sample, one.sighting.hit_received, self.plan.interval);
         }

@@ -10,6 +10,7 @@ use tidegauge::core::ledger::Ledger;
 use tidegauge::core::model::{
     Action, Consistency, Event, EventKind, Failure, Plan, Reason, RegionId, Slot, Write, WriteOutcome, WriterId,
 };
+use tidegauge::core::provider::Question;
 use tidegauge::core::sample::Sample;
 use tidegauge::core::snapshot::{PairSnapshot, StoreSnapshot};
 use tidegauge::core::time::{Mono, Now, Span, Wall};
@@ -71,6 +72,8 @@ pub struct Fleet {
     pub now: Mono,
     /// Regions that cannot be reached from other regions.
     pub unreachable: Vec<RegionId>,
+    /// What the provider was asked, and by whom; it answers nothing.
+    pub questions: Vec<(usize, Question)>,
     queue: BinaryHeap<Reverse<(Mono, u64)>>,
     happenings: HashMap<u64, Happening>,
     order: u64,
@@ -87,6 +90,7 @@ impl Fleet {
             network,
             now: Mono::from_nanos(0),
             unreachable: Vec::new(),
+            questions: Vec::new(),
             queue: BinaryHeap::new(),
             happenings: HashMap::new(),
             order: 0,
@@ -200,7 +204,8 @@ impl Fleet {
         let region = match &action {
             Action::Write(write) => write.source,
             Action::Read { target, .. } => *target,
-            Action::Inspect { .. } | Action::Ask(_) => panic!("no plan of a fleet asks for that: {action:?}"),
+            Action::Ask(question) => question.region,
+            Action::Inspect { .. } => panic!("no plan of a fleet asks for that: {action:?}"),
         };
         let lost = self.unreachable.contains(&region) && plan.local != Some(region);
         match action {
@@ -236,7 +241,12 @@ impl Fleet {
                     self.put(sent + request, happening);
                 }
             }
-            Action::Inspect { .. } | Action::Ask(_) => {}
+            Action::Ask(question) => {
+                self.questions.push((node, question));
+                let kind = EventKind::Answered { region, outcome: Ok(Vec::new()) };
+                self.answer(node, sent, sent + request + answer, kind);
+            }
+            Action::Inspect { .. } => {}
         }
     }
 

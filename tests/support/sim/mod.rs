@@ -100,6 +100,8 @@ pub struct Sim {
     pub ask: Ask,
     /// What it was asked, and when.
     pub questions: Vec<(Mono, Question)>,
+    /// Servers date their answers, by a clock that is so far behind ours.
+    pub server_behind: Option<Span>,
     random: SmallRng,
     known: HashMap<(RegionId, RegionId), Sample>,
 }
@@ -168,6 +170,7 @@ impl Sim {
             inspect: Box::new(|_| panic!("nobody said what the store says of itself")),
             ask: Box::new(|_| Ok(Vec::new())),
             questions: Vec::new(),
+            server_behind: None,
             random: SmallRng::seed_from_u64(seed ^ 0x5eed),
             known: HashMap::new(),
         }
@@ -290,7 +293,11 @@ impl Sim {
     }
 
     fn answer(&mut self, sent: Mono, received: Mono, kind: EventKind) {
-        let event = Event { sent, received, capacity_units: 1.0, server_date: None, kind };
+        let server_date = self.server_behind.map(|behind| {
+            let date = self.now.wall + (received - self.now.mono) - behind;
+            Wall::from_micros(date.as_micros() / 1_000_000 * 1_000_000)
+        });
+        let event = Event { sent, received, capacity_units: 1.0, server_date, kind };
         self.put(received, Happening::Answer(Box::new(event)));
     }
 
