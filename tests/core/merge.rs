@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, LogNormal};
 use tidegauge::core::hour::Hour;
 use tidegauge::core::merge::{
-    ARRIVALS_MIN, Finding, Ground, Merged, MergedOrigin, Period, ProviderFacts, Said, Verdict, fresh_for, merged,
+    ARRIVALS_MIN, Comparison, Finding, Ground, Merged, MergedOrigin, Period, ProviderFacts, Said, Verdict, fresh_for,
+    merged,
 };
 use tidegauge::core::provider::{Polling, Statistic};
 use tidegauge::core::sample::Bracket;
@@ -203,6 +204,14 @@ fn a_99th_percentile_is_compared_with_a_99th_percentile() {
     assert_eq!(with(Some(2.0), 7.0), Verdict::DisagreesProviderHigher);
     assert_eq!(with(Some(7.0), 2.0), Verdict::DisagreesProviderLower);
     assert_eq!(with(None, 7.0), Verdict::Unknown);
+    // Beside an average either of the two can be off, and where neither is the average is shown.
+    let both = |own: f64| {
+        let said = vec![(Statistic::Average, 0.9), (Statistic::P99, 7.0)];
+        let minutes = vec![Minute { arrived: vec![0.8; 60], said }; 2];
+        Finding::of(&hour_of(&minutes), polling(60), at(180.0), |_| Some(own)).ground
+    };
+    assert!(matches!(both(2.0), Ground::Twice(Comparison { statistic: Statistic::P99, .. })));
+    assert!(matches!(both(6.0), Ground::Within(Comparison { statistic: Statistic::Average, .. })));
     let asked = std::cell::RefCell::new(Vec::new());
     let minutes = [Minute { arrived: Vec::new(), said: vec![(Statistic::P99, 1.0)] }];
     let _ = Finding::of(&hour_of(&minutes), polling(60), at(120.0), |ended| {

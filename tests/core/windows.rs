@@ -77,3 +77,26 @@ fn what_has_not_arrived_yet_counts_by_its_age_and_hides_no_stall() {
     assert_eq!((during.p90, during.p99, during.max), (None, None, None), "30 of 130 are over a second late by now");
     assert!(during.arrived_p99.is_some(), "what arrived is known all the same");
 }
+
+#[test]
+fn the_99th_percentile_between_two_moments_is_of_whole_fives_of_minutes_and_wants_100_samples() {
+    let mut window = Window::default();
+    let minute = |minute: i64| at(60 * minute);
+    for second in 0..900 {
+        // A second at first, then ten of them from the fifth minute on, and a second again from the tenth.
+        let lag = if (300..600).contains(&second) { 10_000 } else { 1_000 };
+        window.add(at(second), Span::from_millis(lag));
+    }
+    let close = |p99: Option<f64>, seconds: f64| assert!((p99.unwrap() / seconds - 1.0).abs() < 0.03, "{p99:?}");
+    close(window.arrived_p99(minute(0), minute(4)), 1.0);
+    close(window.arrived_p99(minute(5), minute(9)), 10.0);
+    close(window.arrived_p99(minute(4), minute(5)), 10.0);
+    close(window.arrived_p99(minute(10), minute(14)), 1.0);
+    assert_eq!(window.arrived_p99(minute(15), minute(20)), None, "nothing arrived");
+    for second in 1_200..1_299 {
+        window.add(at(second), Span::from_millis(1_000));
+    }
+    assert_eq!(window.arrived_p99(minute(20), minute(24)), None, "99 of them");
+    window.add(minute(22), Span::from_millis(1_000));
+    close(window.arrived_p99(minute(20), minute(24)), 1.0);
+}
