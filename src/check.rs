@@ -11,11 +11,15 @@ use crate::clock::Clock;
 use crate::core::audit::{self, Facts, Finding, Kind, Wanted};
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, RegionId};
+use crate::core::provider::Question;
 use crate::core::time::{Span, Wall};
+use crate::providers::Provider;
+#[cfg(feature = "dynamodb")]
+use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
-use crate::stores::{Answer, Check};
+use crate::stores::{Answer, Check, Store};
 
 mod report;
 
@@ -28,8 +32,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub async fn run(settings: &Settings, clock: Clock) -> Report {
     let mut report = Report::default();
     for store in &settings.stores {
-        let asks =
-            Asks { table: settings.role == Role::Gauge || store.follows_replicas, write: settings.role == Role::Gauge };
+        let asks = Asks {
+            table: settings.role == Role::Gauge || store.follows_replicas,
+            write: settings.role == Role::Gauge,
+            provider: store.provider.is_some(),
+        };
         match &store.kind {
             StoreKind::Simulated(_) => {
                 report.note(
@@ -42,7 +49,9 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
             #[cfg(feature = "dynamodb")]
             StoreKind::Dynamodb(dynamodb) => {
                 let reached = DynamoDbStore::from_settings(store, dynamodb, DEADLINE).await;
-                check(Arc::new(reached), store, asks, clock, &mut report).await;
+                let regions = reached.known_regions();
+                let provider = CloudWatch::from_settings(store, dynamodb, &regions, DEADLINE).await;
+                check(Arc::new((reached, provider)), store, asks, clock, &mut report).await;
             }
             #[cfg(not(feature = "dynamodb"))]
             StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
@@ -56,6 +65,7 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
 struct Asks {
     table: bool,
     write: bool,
+    provider: bool,
 }
 
 /// What one region answered.
@@ -65,11 +75,20 @@ struct Answers {
     read: Result<(), Failure>,
     /// `None`: an observer does not write.
     write: Option<Result<(), Failure>>,
+    /// `None`: it is not to be asked.
+    provider: Option<Result<(), Failure>>,
     /// This host's clock − the region's, at least and at most.
     clock: Option<(Span, Span)>,
 }
 
-async fn check<S: Check>(store: Arc<S>, settings: &StoreSettings, asks: Asks, clock: Clock, report: &mut Report) {
+async fn check<S: Check, P: Provider>(
+    reached: Arc<(S, P)>,
+    settings: &StoreSettings,
+    asks: Asks,
+    clock: Clock,
+    report: &mut Report,
+) {
+    let (store, provider) = &*reached;
     let mut regions = store.known_regions();
     if regions.is_empty() {
         report.error(
@@ -91,11 +110,19 @@ async fn check<S: Check>(store: Arc<S>, settings: &StoreSettings, asks: Asks, cl
             }
         }
         store.follow(&regions);
+        provider.follow(&regions);
     }
     let mut asked = JoinSet::new();
     for region in (0..regions.len() as u16).map(RegionId) {
-        let store = store.clone();
-        asked.spawn(async move { (region, ask(&*store, region, asks, clock).await) });
+        let (reached, targets) = (reached.clone(), (0..regions.len() as u16).map(RegionId));
+        let targets = targets.filter(|target| *target != region).collect();
+        asked.spawn(async move {
+            let mut answers = ask(&reached.0, region, asks, clock).await;
+            if asks.provider {
+                answers.provider = Some(reached.1.ask(question(region, targets, clock.wall())).await.map(drop));
+            }
+            (region, answers)
+        });
     }
     let mut answers = asked.join_all().await;
     answers.sort_by_key(|(region, _)| *region);
@@ -112,6 +139,14 @@ async fn check<S: Check>(store: Arc<S>, settings: &StoreSettings, asks: Asks, cl
     for (about, says) in store.remarks(mode, settings.heartbeat.slots) {
         report.note(&settings.name, "", about, &says);
     }
+}
+
+/// A short question, for its answer's own sake.
+fn question(region: RegionId, targets: Vec<RegionId>, now: Wall) -> Question {
+    const MINUTE: i64 = 60_000_000;
+    let end = Wall::from_micros(now.as_micros().div_euclid(MINUTE) * MINUTE);
+    let period = Span::from_micros(MINUTE);
+    Question { region, targets, companions: true, period, begin: end - period.times(15), end }
 }
 
 async fn ask<S: Check>(store: &S, region: RegionId, asks: Asks, clock: Clock) -> Answers {
@@ -139,7 +174,7 @@ async fn ask<S: Check>(store: &S, region: RegionId, asks: Asks, clock: Clock) ->
         note(sent, server_date);
         write = Some(outcome);
     }
-    Answers { inspection, read: read.outcome.map(drop), write, clock: bounds }
+    Answers { inspection, read: read.outcome.map(drop), write, provider: None, clock: bounds }
 }
 
 fn facts(region: &Arc<str>, answers: &Answers) -> Facts {
@@ -152,6 +187,7 @@ fn facts(region: &Arc<str>, answers: &Answers) -> Facts {
         }),
         reads: Some(works(&answers.read)),
         writes: answers.write.as_ref().map(works),
+        provider: answers.provider.as_ref().map(works),
         clock: answers.clock,
     }
 }
@@ -178,6 +214,9 @@ fn rows_of_region(store: &str, region: &str, answers: &Answers, findings: &[Find
         Some(Err(_)) => {}
         None => report.note(store, region, "write", "not tried: an observer never writes"),
     }
+    if let Some(Ok(())) = answers.provider {
+        report.ok(store, region, "provider", "it may be asked what it says of the replication");
+    }
     match answers.clock {
         None => report.note(store, region, "clock", "not known: no answer bore a date"),
         Some((min, max)) if findings.iter().all(|finding| !is_about(finding, region, Kind::ClockOff)) => {
@@ -193,6 +232,7 @@ fn rows_of_region(store: &str, region: &str, answers: &Answers, findings: &[Find
             }
             Kind::ReadFailing => answers.read.as_ref().err(),
             Kind::WriteFailing => answers.write.as_ref().and_then(|write| write.as_ref().err()),
+            Kind::ProviderFailing => answers.provider.as_ref().and_then(|answer| answer.as_ref().err()),
             _ => None,
         };
         report.finding(store, finding, failure);

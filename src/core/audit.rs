@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::count::Operation;
 use super::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use super::model::{Plan, Reason, RegionId};
 use super::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
@@ -45,6 +46,8 @@ pub enum Kind {
     ReadFailing,
     /// Heartbeats cannot be written.
     WriteFailing,
+    /// The provider does not say what it knows of the replication.
+    ProviderFailing,
     /// The store is not replicated.
     NotReplicated,
     /// The settings list a region that is no replica.
@@ -65,12 +68,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::TableMissing,
         Kind::InspectFailing,
         Kind::SettingsDiffer,
         Kind::ReadFailing,
         Kind::WriteFailing,
+        Kind::ProviderFailing,
         Kind::NotReplicated,
         Kind::ReplicaMissing,
         Kind::ReplicaUnlisted,
@@ -89,6 +93,7 @@ impl Kind {
             Kind::SettingsDiffer => "settings_differ",
             Kind::ReadFailing => "read_failing",
             Kind::WriteFailing => "write_failing",
+            Kind::ProviderFailing => "provider_failing",
             Kind::NotReplicated => "not_replicated",
             Kind::ReplicaMissing => "replica_missing",
             Kind::ReplicaUnlisted => "replica_unlisted",
@@ -111,6 +116,7 @@ impl Kind {
             | Kind::ReplicaMissing
             | Kind::ReplicaNotActive => Level::Error,
             Kind::InspectFailing
+            | Kind::ProviderFailing
             | Kind::ReplicaUnlisted
             | Kind::LegacyVersion
             | Kind::StrongReadsMeasureNothing
@@ -129,6 +135,9 @@ impl Kind {
             Kind::SettingsDiffer => "correct the settings: names and types of the keys as the table has them",
             Kind::ReadFailing => "without it nothing arrives that could be timed: see the cause",
             Kind::WriteFailing => "without it nothing is sent that could be timed: see the cause",
+            Kind::ProviderFailing => {
+                "grant cloudwatch:GetMetricData, or set provider = { poll = false }; heartbeats are measured all the same"
+            }
             Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
             Kind::ReplicaMissing => "add the replica, or take the region out of the settings",
             Kind::ReplicaUnlisted => "list it, or set regions = \"auto\"",
@@ -168,6 +177,8 @@ pub struct Facts {
     pub reads: Option<Result<(), Reason>>,
     /// Whether they can be written.
     pub writes: Option<Result<(), Reason>>,
+    /// Whether the provider says what it knows of the replication from here.
+    pub provider: Option<Result<(), Reason>>,
     /// This host's clock − the provider's, at least and at most.
     pub clock: Option<(Span, Span)>,
 }
@@ -196,7 +207,9 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
             Some(Err(reason)) => judge(Kind::InspectFailing, Some(reason.words().to_owned())),
             None => {}
         }
-        for (kind, works) in [(Kind::ReadFailing, fact.reads), (Kind::WriteFailing, fact.writes)] {
+        for (kind, works) in
+            [(Kind::ReadFailing, fact.reads), (Kind::WriteFailing, fact.writes), (Kind::ProviderFailing, fact.provider)]
+        {
             if let Some(works) = works {
                 judge(kind, works.err().map(|reason| reason.words().to_owned()));
             }
@@ -331,6 +344,11 @@ fn facts_of_region(store: &StoreSnapshot, plan: &Plan, region: RegionId, now: Mo
         },
         reads: pair(&|pair| pair.target == region).and_then(|pair| health(pair.reads)),
         writes: pair(&|pair| pair.source == region && pair.seat == Seat::Ours).and_then(|pair| health(pair.writes)),
+        provider: pair(&|pair| pair.source == region).and_then(|pair| pair.provider.as_deref()).and_then(|said| {
+            // Before the first answer there is nothing to say.
+            let is_answered = store.regions[region.index()].requests[Operation::Ask as usize].count > 0;
+            is_answered.then(|| said.failing.map_or(Ok(()), Err))
+        }),
         clock: look.clock,
     }
 }

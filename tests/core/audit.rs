@@ -29,6 +29,7 @@ fn healthy(region: &str, inspection: Inspection) -> Facts {
         inspection: Some(Ok(Arc::new(inspection))),
         reads: Some(Ok(())),
         writes: Some(Ok(())),
+        provider: Some(Ok(())),
         clock: Some((Span::from_millis(-600), Span::from_millis(400))),
     }
 }
@@ -55,7 +56,8 @@ fn where_nothing_is_wrong_everything_was_judged_and_nothing_found() {
 
 #[test]
 fn what_was_not_looked_at_is_not_judged() {
-    let nothing = Facts { region: "west".into(), inspection: None, reads: None, writes: None, clock: None };
+    let nothing =
+        Facts { region: "west".into(), inspection: None, reads: None, writes: None, provider: None, clock: None };
     assert_eq!(audit(&[nothing], LISTED), []);
 }
 
@@ -66,10 +68,11 @@ fn a_region_that_is_denied_spoils_only_what_is_said_of_itself() {
         inspection: Some(Err(Reason::Denied)),
         reads: Some(Err(Reason::Denied)),
         writes: Some(Err(Reason::Throttled)),
+        provider: Some(Err(Reason::Denied)),
         ..east
     };
     let found = wrong(&[west, denied], LISTED);
-    let of_east = [Kind::InspectFailing, Kind::ReadFailing, Kind::WriteFailing];
+    let of_east = [Kind::InspectFailing, Kind::ReadFailing, Kind::WriteFailing, Kind::ProviderFailing];
     assert_eq!(found, of_east.map(|kind| ("east".to_owned(), kind)));
 }
 
