@@ -37,7 +37,7 @@ const PARTITION_READ_UNITS: f64 = 3000.0;
 const NEAR: f64 = 0.5;
 
 /// Why nothing can be said of what settings cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotCounted {
     /// There is nothing that costs.
     #[error("no stores configured: pass --config FILE with at least one [[stores]]")]
@@ -45,6 +45,18 @@ pub enum NotCounted {
     /// The bulk of the bill is the gauges', and an observer's settings do not say what they read.
     #[error("these are an observer's settings: pass the gauge's, and --observers N for N pods in each region")]
     Observer,
+    /// The store itself says which regions there are, and no store is asked here.
+    #[error("store {0:?} names its regions itself, and is not asked here: say how many there are with --regions N")]
+    Regions(String),
+}
+
+/// What settings do not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assumed {
+    /// Observers in each region.
+    pub observers: u32,
+    /// Replicas of each store that names them itself.
+    pub regions: Option<u32>,
 }
 
 /// Upper bound of an item's size in bytes, keys included, in a store of so many regions.
@@ -82,10 +94,18 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What a store's settings come to, with so many observers in each region.
-    pub fn of(store: &StoreSettings, observers: u32) -> Usage {
-        Usage {
-            regions: store.regions.len() as u32,
+    /// What a store's settings come to.
+    ///
+    /// # Errors
+    ///
+    /// Where the store names its regions itself, and how many there are is not assumed.
+    pub fn of(store: &StoreSettings, assumed: Assumed) -> Result<Usage, NotCounted> {
+        let regions = match store.follows_replicas {
+            true => assumed.regions.ok_or_else(|| NotCounted::Regions(store.name.clone()))?,
+            false => store.regions.len() as u32,
+        };
+        Ok(Usage {
+            regions,
             slots: u32::from(store.heartbeat.slots),
             interval: store.heartbeat.interval,
             reads_per_interval: store.reads_per_interval,
@@ -95,9 +115,9 @@ impl Usage {
                 StoreKind::Dynamodb(dynamodb) => dynamodb.heartbeats.sort_key.is_none(),
                 StoreKind::Simulated(_) => false,
             },
-            observers,
+            observers: assumed.observers,
             polls_every: store.provider.as_ref().map(|provider| provider.every),
-        }
+        })
     }
 
     /// Upper bound of a heartbeat's size, in bytes.

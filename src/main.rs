@@ -50,6 +50,9 @@ enum Command {
         /// Observers in each region, beside the gauges.
         #[arg(long, value_name = "N", default_value_t = 0)]
         observers: u32,
+        /// Replicas of a store that names them itself (`regions = "auto"`).
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=30))]
+        regions: Option<u32>,
     },
     /// Remove the heartbeats of a region that was retired, once it is sure that nobody writes them.
     Forget {
@@ -112,7 +115,7 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error),
         },
         Command::Check { offline, json } => check(arguments.config.as_deref(), offline, json),
-        Command::Cost { observers } => cost(arguments.config.as_deref(), observers),
+        Command::Cost { observers, regions } => cost(arguments.config.as_deref(), cost::Assumed { observers, regions }),
         Command::Forget { source_region, store, replica, dry_run } => {
             let request = forget::Request { source_region, store, replica, dry_run };
             forget(arguments.config.as_deref(), &request)
@@ -178,12 +181,12 @@ fn check(path: Option<&std::path::Path>, offline: bool, json: bool) -> ExitCode 
     }
 }
 
-fn cost(path: Option<&std::path::Path>, observers: u32) -> ExitCode {
+fn cost(path: Option<&std::path::Path>, assumed: cost::Assumed) -> ExitCode {
     let settings = match Settings::load(path) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
-    match cost::report(&settings, observers) {
+    match cost::report(&settings, assumed) {
         Ok(report) => {
             print!("{report}");
             ExitCode::SUCCESS

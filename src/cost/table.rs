@@ -1,6 +1,6 @@
 //! The table for a person: a line per thing that costs, in aligned columns, and under it what was assumed.
 
-use super::{Monthly, NotCounted, OWN_METRICS, Usage, countable};
+use super::{Assumed, Monthly, NotCounted, OWN_METRICS, Usage, countable};
 use crate::settings::{PriceSettings, Settings, StoreKind, StoreSettings};
 
 /// One line: the store's name on its first, what is counted, how much of it, in what, for how much, and what else.
@@ -27,12 +27,12 @@ impl Line {
     }
 }
 
-/// What the settings cost in a month, with so many observers in each region: a table, what was assumed, warnings.
+/// What the settings cost in a month: a table, what was assumed, warnings.
 ///
 /// # Errors
 ///
-/// Where there are no stores, or the settings are an observer's.
-pub fn report(settings: &Settings, observers: u32) -> Result<String, NotCounted> {
+/// Where there are no stores, the settings are an observer's, or nobody says how many regions there are.
+pub fn report(settings: &Settings, assumed: Assumed) -> Result<String, NotCounted> {
     countable(settings)?;
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
@@ -41,7 +41,7 @@ pub fn report(settings: &Settings, observers: u32) -> Result<String, NotCounted>
         match store.kind {
             StoreKind::Simulated(_) => lines.push(Line::sum(&store.name, "simulated: costs nothing", 0.0)),
             StoreKind::Dynamodb(_) => {
-                let usage = Usage::of(store, observers);
+                let usage = Usage::of(store, assumed)?;
                 let (mut of_store, usd) = store_lines(&usage, settings);
                 of_store[0].store.clone_from(&store.name);
                 lines.append(&mut of_store);
@@ -55,7 +55,7 @@ pub fn report(settings: &Settings, observers: u32) -> Result<String, NotCounted>
     let mut text = "What 30 days (2,592,000 s) cost, worked out from the settings, in USD\n\n".to_owned();
     text.push_str(&aligned(&lines));
     text.push_str("\nAssumed:\n");
-    for assumption in assumptions(settings, observers) {
+    for assumption in assumptions(settings, assumed.observers) {
         text.push_str(&format!("- {assumption}\n"));
     }
     if !warnings.is_empty() {

@@ -72,6 +72,11 @@ fn assert_usd(found: f64, expected: f64) {
     assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{found} USD rather than {expected}");
 }
 
+/// So many observers in each region.
+fn with(observers: u32) -> Assumed {
+    Assumed { observers, regions: None }
+}
+
 #[test]
 fn writes_grow_with_the_square_of_the_regions() {
     // 9 write units a second: 3 heartbeats, each billed in 3 regions. 23.328 million at 0.625.
@@ -256,7 +261,7 @@ fn todays_heartbeat_is_within_the_bound() {
 #[test]
 fn usage_is_what_the_settings_say() {
     let stores = settings(STORES).stores;
-    assert_eq!(Usage::of(&stores[0], 0), THREE);
+    assert_eq!(Usage::of(&stores[0], with(0)).unwrap(), THREE);
     let carts = Usage {
         regions: 2,
         slots: 4,
@@ -268,11 +273,11 @@ fn usage_is_what_the_settings_say() {
         observers: 7,
         polls_every: Some(Duration::from_secs(60)),
     };
-    assert_eq!(Usage::of(&stores[1], 7), carts);
+    assert_eq!(Usage::of(&stores[1], with(7)).unwrap(), carts);
     let mut without_sort_key = stores[0].clone();
     let StoreKind::Dynamodb(dynamodb) = &mut without_sort_key.kind else { panic!("it is a table") };
     dynamodb.heartbeats.sort_key = None;
-    assert_eq!(Usage::of(&without_sort_key, 0), Usage { one_key: true, ..THREE });
+    assert_eq!(Usage::of(&without_sort_key, with(0)).unwrap(), Usage { one_key: true, ..THREE });
 }
 
 #[test]
@@ -304,7 +309,7 @@ Assumed:
 - Nobody reads the streams, or the sums are too low.
 - Not in it: transfer between regions, storage, backups, exports, indexes, taxes.
 ";
-    let found = report(&settings(STORES), 0).unwrap();
+    let found = report(&settings(STORES), with(0)).unwrap();
     assert_eq!(found, expected, "\n{found}");
 }
 
@@ -313,7 +318,7 @@ fn a_fleet_its_observers_and_prices_show_in_the_report() {
     let fleet = STORES.replace("central = true", "aws_region = \"us-east-1\"");
     let fleet = fleet.split("[[stores]]\nname = \"toy\"").next().unwrap();
     let prices = "[prices]\nwrite_unit_million = 1.25\nstream_record_million = 0.5";
-    let found = report(&settings(&format!("{prices}\n{fleet}")), 3000).unwrap();
+    let found = report(&settings(&format!("{prices}\n{fleet}")), with(3000)).unwrap();
     for part in [
         "- A fleet: one active gauge in each region",
         "reads by gauges",
@@ -332,11 +337,11 @@ fn a_fleet_its_observers_and_prices_show_in_the_report() {
 #[test]
 fn settings_that_do_not_say_what_is_read_are_refused() {
     let none = Settings::from_sources(None, std::collections::HashMap::new()).unwrap();
-    assert_eq!(report(&none, 0), Err(NotCounted::NoStores));
+    assert_eq!(report(&none, with(0)), Err(NotCounted::NoStores));
     let observer = STORES.replace("central = true", "aws_region = \"us-east-1\"").replace("reads_per_interval = 2", "");
     let toys = observer.find("[[stores]]\nname = \"toy\"").unwrap();
     let observer = format!("role = \"observer\"\n{}", &observer[..toys]);
-    assert_eq!(report(&settings(&observer), 3), Err(NotCounted::Observer));
+    assert_eq!(report(&settings(&observer), with(3)), Err(NotCounted::Observer));
 }
 
 #[test]
@@ -344,4 +349,18 @@ fn amounts_are_readable_and_a_little_is_not_nothing() {
     let found = [0.0, 999.4, 1_000.0, 123_456.0, 1_234_567.8].map(|number| grouped(number, 0));
     assert_eq!(found, ["0", "999", "1,000", "123,456", "1,234,568"]);
     assert_eq!([0.0, 0.004, 0.005, 0.01, 933_120.0].map(dollars), ["0.00", "<0.01", "0.01", "0.01", "933,120.00"]);
+}
+
+#[test]
+fn where_the_table_names_its_regions_how_many_there_are_has_to_be_said() {
+    let auto = settings(
+        "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = \"auto\"\n[stores.dynamodb]\ntable = \"Orders\"\n\
+         partition_key = \"PK\"\nsort_key = \"SK\"\n",
+    );
+    let refused = report(&auto, with(0)).unwrap_err();
+    assert_eq!(refused, NotCounted::Regions("orders".to_owned()));
+    assert!(refused.to_string().contains("--regions N"));
+    let three = Assumed { regions: Some(3), ..with(0) };
+    assert_eq!(Usage::of(&auto.stores[0], three), Ok(THREE));
+    assert!(report(&auto, three).is_ok());
 }
