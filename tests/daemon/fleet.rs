@@ -10,6 +10,7 @@ use gauge::{OFF, REGIONS, clocks_can_be_wrong, fleet, lab};
 
 mod gauge;
 mod takeover;
+mod watch;
 
 /// What the start of a process adds to the error of its clock, and what reading two clocks one after the other takes.
 const TOLERANCE: f64 = 0.005;

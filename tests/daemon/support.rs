@@ -184,6 +184,16 @@ impl Daemon {
         self.signal("TERM").await;
     }
 
+    /// Sends SIGSTOP: until it is thawed it does nothing, and does not know that it does not.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Sends SIGCONT.
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
     async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap();
