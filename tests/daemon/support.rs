@@ -257,6 +257,11 @@ impl Bystanders {
         }
     }
 
+    /// How often they were looked at.
+    pub fn looks(&self) -> usize {
+        self.looks
+    }
+
     /// They were left alone. A host that stands still for a moment makes the daemon's own calls late: one look in
     /// twenty is its, while a trouble that spread would last as long as the trouble.
     pub fn were_left_alone(&self) {

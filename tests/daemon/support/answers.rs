@@ -32,6 +32,8 @@ pub struct Pair {
     pub offset: Option<Offset>,
     pub last_sample: Option<Sample>,
     pub windows: BTreeMap<String, Window>,
+    /// Where there is more than one.
+    pub slots: Option<Vec<SlotLag>>,
 }
 
 impl Pair {
@@ -52,6 +54,13 @@ impl Pair {
 pub struct Offset {
     pub min_seconds: Option<f64>,
     pub max_seconds: Option<f64>,
+}
+
+/// How late one slot of a pair is.
+#[derive(Debug, Deserialize)]
+pub struct SlotLag {
+    pub slot: u32,
+    pub current_lag_seconds: Option<f64>,
 }
 
 /// Quantiles of a window.
