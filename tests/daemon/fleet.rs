@@ -9,6 +9,7 @@ use crate::support::{Collected, Pair, acceptance, pairs_of, seat};
 use gauge::{OFF, REGIONS, clocks_can_be_wrong, fleet, lab};
 
 mod gauge;
+mod observer;
 mod slot;
 mod takeover;
 mod watch;

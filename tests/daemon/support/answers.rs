@@ -29,6 +29,7 @@ pub struct Pair {
     pub reason: String,
     pub current_lag_seconds: Option<f64>,
     pub overdue_seconds: Option<f64>,
+    pub staleness_seconds: Option<f64>,
     pub offset: Option<Offset>,
     pub last_sample: Option<Sample>,
     pub windows: BTreeMap<String, Window>,
