@@ -8,7 +8,7 @@ use crate::lab::Lab;
 use crate::support::{Collected, Pair, acceptance, pairs_of, seat};
 use gauge::{OFF, REGIONS, clocks_can_be_wrong, fleet, lab};
 
-mod gauge;
+pub mod gauge;
 mod observer;
 mod slot;
 mod takeover;

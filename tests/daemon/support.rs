@@ -57,8 +57,13 @@ pub fn command(home: &std::path::Path) -> Command {
 
 /// An address that was free a moment ago.
 pub fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    free_addresses(1).remove(0)
+}
+
+/// Several of them: held together until all are chosen, so that no two are the same.
+pub fn free_addresses(count: usize) -> Vec<String> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
 }
 
 /// A running daemon. Dropped, it is killed; where a test fails, its log is printed.

@@ -41,7 +41,12 @@ pub fn clocks_can_be_wrong() -> bool {
 /// Starts a daemon on a host of its own, whose clock is right and which does not know that it has it in common with the
 /// others.
 pub async fn start(settings: DaemonSettings, host: &str) -> Daemon {
-    spawn(free_address(), settings, host, "", None).await
+    start_at(free_address(), settings, host).await
+}
+
+/// The same, at an address that was chosen before.
+pub async fn start_at(address: String, settings: DaemonSettings, host: &str) -> Daemon {
+    spawn(address, settings, host, "", None).await
 }
 
 async fn spawn(address: String, settings: DaemonSettings, host: &str, more: &str, clock: Option<&Path>) -> Daemon {
