@@ -79,6 +79,13 @@ impl Diary {
         self.shorten();
     }
 
+    /// A run begins on the clock of an earlier one of this process's: its ticks may be told as of the new one's.
+    pub fn carry_on(&mut self, before: u64, run: u64) {
+        for (tick, _) in self.ticks.iter_mut().filter(|(tick, _)| tick.clock == before) {
+            tick.clock = run;
+        }
+    }
+
     /// A write left.
     pub fn sent(&mut self, beat: Beat, written_at: Wall, interval: Span, at: Mono) {
         self.ticks.push_back((Tick { beat, written_at, interval, fate: Fate::Open, clock: beat.run }, at));

@@ -110,6 +110,41 @@ fn a_peer_s_clock_that_steps_back_by_three_seconds_falsifies_nothing() {
     }
 }
 
+/// Its writer does not learn that it was committed, and begins another run on the same clock: of the one heartbeat of the
+/// first run others know by its successor alone how their clocks compare.
+#[test]
+fn a_run_whose_first_answer_is_lost_is_sampled_all_the_same() {
+    for stepped in [false, true] {
+        let mut fleet = three(typical_lag(), Network::calm(), 7);
+        fleet.run_until(second(28), |_| {});
+        // In one target everything is seen as it comes, in the other all at once, as the last run tells of it.
+        fleet.world.set_paused(WEST, SOUTH, true, fleet.now);
+        fleet.run_until(second(30), |_| {});
+        if stepped {
+            fleet.nodes[0].clock.off = fleet.nodes[0].clock.off - Span::from_millis(3_000);
+        } else {
+            fleet.nodes[0].is_down = true;
+            fleet.start(local(3, 0), WrongClock::off_by_millis(700, -100));
+        }
+        let before = fleet.world.stored(WEST, 0).unwrap().beat;
+        let calm = fleet.network.answer_ms.clone();
+        fleet.run_until(second(50), |fleet| {
+            // From before the takeover until a moment after it.
+            let is_over = fleet.world.stored(WEST, 0).unwrap().beat.run > before.run;
+            fleet.network.answer_ms = if is_over { calm.clone() } else { 1_200.0..1_300.0 };
+        });
+        fleet.world.set_paused(WEST, SOUTH, false, fleet.now);
+        fleet.run_until(second(110), |_| {});
+        let now = fleet.now;
+        let commits = fleet.world.truth(now).unwrap().commits(WEST, 0).to_vec();
+        let runs: HashSet<u64> = commits.iter().map(|(beat, _)| beat.run).collect();
+        assert_eq!(runs.len(), 3, "a run began twice: {runs:?}");
+        for (node, target) in [(1, EAST), (2, SOUTH)] {
+            hold_the_truth(&mut fleet, node, WEST, target, second(5), second(100));
+        }
+    }
+}
+
 #[test]
 fn a_paused_direction_is_stalled_and_a_dead_writer_is_silent() {
     let mut fleet = three(Lag::fixed(Span::from_millis(500)), Network::calm(), 1);

@@ -34,6 +34,7 @@ async fn run(interval: &str, seed: u64, length: Duration) -> Found {
         .seed(seed)
         .start()
         .await;
+    let begin = Instant::now();
     let daemon = Daemon::start(lab.settings().interval(interval)).await;
     let mut collected = Collected::default();
     let end = Instant::now() + length;
@@ -43,17 +44,9 @@ async fn run(interval: &str, seed: u64, length: Duration) -> Found {
     }
     let end = lab.now().instant;
     // What was committed by then arrives within the largest lag; an unanswered write is settled by a later one.
-    let unsampled = |collected: &Collected| {
-        let mut unsampled = Vec::new();
-        for (source, target) in pairs_of(&lab) {
-            for (commit, lag) in lab.truth().lags(&source, &target) {
-                let beat = &commit.heartbeat;
-                if commit.at.after.instant <= end && collected.get(&source, &target, beat.run, beat.seq).is_none() {
-                    unsampled.push(format!("{source} to {target}: {beat:?}, true lag {lag:?}"));
-                }
-            }
-        }
-        unsampled
+    let unsampled = |collected: &Collected| -> Vec<String> {
+        let pairs = pairs_of(&lab).into_iter();
+        pairs.flat_map(|(source, target)| collected.unsampled(&lab, (&source, &target), begin, end)).collect()
     };
     let patience = Instant::now() + Duration::from_secs(8);
     while !unsampled(&collected).is_empty() && Instant::now() < patience {

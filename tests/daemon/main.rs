@@ -13,6 +13,7 @@
 #[path = "../support/lab/mod.rs"]
 mod lab;
 
+mod budget;
 mod calm;
 mod discovery;
 mod fleet;

@@ -1,18 +1,23 @@
-//! A daemon as a process, what it says over HTTP, and how that compares with the truth.
+//! A daemon as a process: how it is started, asked and ended, and how a test waits for what it is to say.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
 use crate::lab::{DaemonSettings, Lab};
+
+mod answers;
+mod collected;
+
+use answers::{Envelope, Pairs, Samples};
+pub use answers::{Jitter, Metrics, Pair, Sample};
+pub use collected::Collected;
 
 /// The store's name in the lab's settings.
 pub const STORE: &str = "orders";
@@ -52,8 +57,13 @@ pub fn command(home: &std::path::Path) -> Command {
 
 /// An address that was free a moment ago.
 pub fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    free_addresses(1).remove(0)
+}
+
+/// Several of them: held together until all are chosen, so that no two are the same.
+pub fn free_addresses(count: usize) -> Vec<String> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
 }
 
 /// A running daemon. Dropped, it is killed; where a test fails, its log is printed.
@@ -176,9 +186,23 @@ impl Daemon {
 
     /// Sends SIGTERM.
     pub async fn terminate(&mut self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends SIGSTOP: until it is thawed it does nothing, and does not know that it does not.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Sends SIGCONT.
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-        assert!(sent.success(), "SIGTERM could not be sent");
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap();
+        assert!(sent.success(), "SIG{name} could not be sent");
     }
 
     /// Sends SIGTERM and waits for the end. Returns how it ended, and how long that took.
@@ -192,134 +216,6 @@ impl Daemon {
     /// kill -9.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
-    }
-}
-
-#[derive(Deserialize)]
-struct Envelope<T> {
-    status: String,
-    data: T,
-}
-
-#[derive(Deserialize)]
-struct Pairs {
-    pairs: Vec<Pair>,
-}
-
-#[derive(Deserialize)]
-struct Samples {
-    samples: Vec<Sample>,
-}
-
-/// A pair, as `/api/v1/pairs` has it.
-#[derive(Debug, Deserialize)]
-pub struct Pair {
-    pub source_region: String,
-    pub target_region: String,
-    pub state: String,
-    pub reason: String,
-    pub current_lag_seconds: Option<f64>,
-    pub overdue_seconds: Option<f64>,
-    pub offset: Option<Offset>,
-    pub last_sample: Option<Sample>,
-    pub windows: BTreeMap<String, Window>,
-}
-
-impl Pair {
-    /// Whether it begins and ends there.
-    pub fn is(&self, source: &str, target: &str) -> bool {
-        self.source_region == source && self.target_region == target
-    }
-
-    /// In a line.
-    pub fn describe(&self) -> String {
-        let (from, to) = (&self.source_region, &self.target_region);
-        format!("{from} to {to}: {} ({}), current lag {:?}", self.state, self.reason, self.current_lag_seconds)
-    }
-}
-
-/// Bounds of the reader's clock − the writer's.
-#[derive(Debug, Deserialize)]
-pub struct Offset {
-    pub min_seconds: Option<f64>,
-    pub max_seconds: Option<f64>,
-}
-
-/// Quantiles of a window.
-#[derive(Debug, Deserialize)]
-pub struct Window {
-    pub count: u64,
-    pub p50_seconds: Option<f64>,
-    pub p90_seconds: Option<f64>,
-    pub p99_seconds: Option<f64>,
-}
-
-/// A sample, as `/api/v1/samples` has it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Sample {
-    pub slot: u32,
-    pub run: u64,
-    pub seq: u64,
-    pub lower_seconds: f64,
-    pub upper_seconds: f64,
-    pub presumed: bool,
-}
-
-impl Sample {
-    /// `upper - lower`.
-    pub fn width(&self) -> f64 {
-        self.upper_seconds - self.lower_seconds
-    }
-}
-
-/// Samples of all pairs, collected over time: a daemon keeps the newest of each pair alone.
-#[derive(Default)]
-pub struct Collected(pub BTreeMap<(String, String), BTreeMap<(u64, u64), Sample>>);
-
-impl Collected {
-    /// Adds what the daemon has now of all pairs.
-    pub async fn collect(&mut self, daemon: &Daemon, lab: &Lab) {
-        self.collect_some(daemon, pairs_of(lab)).await;
-    }
-
-    /// Adds what the daemon has now of some pairs.
-    pub async fn collect_some(&mut self, daemon: &Daemon, pairs: Vec<(String, String)>) {
-        for (source, target) in pairs {
-            let samples = daemon.samples(&source, &target).await;
-            let pair = self.0.entry((source, target)).or_default();
-            pair.extend(samples.into_iter().map(|sample| ((sample.run, sample.seq), sample)));
-        }
-    }
-
-    /// One heartbeat's sample.
-    pub fn get(&self, source: &str, target: &str, run: u64, seq: u64) -> Option<&Sample> {
-        self.0.get(&(source.to_owned(), target.to_owned()))?.get(&(run, seq))
-    }
-
-    /// Every sample that the truth contradicts, and every sample of a heartbeat that was never committed: in words.
-    pub fn lies(&self, lab: &Lab) -> Vec<String> {
-        let mut lies = Vec::new();
-        for ((source, target), samples) in &self.0 {
-            for sample in samples.values() {
-                let (run, seq) = (sample.run, sample.seq);
-                let what = format!("{source} to {target}, run {run}, seq {seq}: {sample:?}");
-                match lab.truth().lag(source, target, sample.slot, run, seq) {
-                    // The ticks of an earlier process are presumed, and it may have missed some.
-                    None if sample.presumed && lab.truth().commit(source, sample.slot, run, seq).is_none() => {}
-                    None => lies.push(format!("never committed or not visible yet: {what}")),
-                    // The truth is a bracket itself, a millisecond wide: both must have an instant in common. The
-                    // API's numbers are cut to nanoseconds.
-                    Some(lag)
-                        if sample.lower_seconds > lag.max.as_secs_f64() + 1e-6
-                            || sample.upper_seconds < lag.min.as_secs_f64() - 1e-6 =>
-                    {
-                        lies.push(format!("the truth is {lag:?}: {what}"));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        lies
     }
 }
 
@@ -366,75 +262,15 @@ impl Bystanders {
         }
     }
 
+    /// How often they were looked at.
+    pub fn looks(&self) -> usize {
+        self.looks
+    }
+
     /// They were left alone. A host that stands still for a moment makes the daemon's own calls late: one look in
     /// twenty is its, while a trouble that spread would last as long as the trouble.
     pub fn were_left_alone(&self) {
         assert!(self.looks > 10, "{} looks prove nothing", self.looks);
         assert!(self.off.len() * 20 <= self.looks, "drawn into it, of {} looks:\n{}", self.looks, self.off.join("\n"));
-    }
-}
-
-/// One line of the exposition.
-#[derive(Debug)]
-pub struct Series {
-    pub name: String,
-    pub labels: BTreeMap<String, String>,
-    pub value: f64,
-}
-
-/// The exposition.
-pub struct Metrics(pub Vec<Series>);
-
-impl Metrics {
-    fn parse(text: &str) -> Metrics {
-        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        Metrics(lines.map(series).collect())
-    }
-
-    /// The sum of the series of that name which have these labels.
-    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let fits = |series: &&Series| {
-            series.name == name
-                && labels.iter().all(|(label, value)| series.labels.get(*label).is_some_and(|own| own == value))
-        };
-        self.0.iter().filter(fits).map(|series| series.value).fold(0.0, |sum, value| sum + value)
-    }
-}
-
-fn series(line: &str) -> Series {
-    let (left, value) = line.rsplit_once(' ').unwrap();
-    let value = value.parse().unwrap_or_else(|_| panic!("not a number: {line}"));
-    let (name, labels) = left.split_once('{').map_or((left, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
-    // No value in the lab has a comma in it.
-    let labels = labels.split(',').filter_map(|label| label.split_once('=')).map(|(label, value)| {
-        let value = value.trim_matches('"');
-        (label.to_owned(), value.to_owned())
-    });
-    Series { name: name.to_owned(), labels: labels.collect(), value }
-}
-
-/// How late ticks and polls left, between two looks at the exposition.
-#[derive(Debug)]
-pub struct Jitter {
-    pub count: f64,
-    /// The share that left within 5 ms.
-    pub within_5ms: f64,
-    /// The least bucket that holds 99 %, in seconds.
-    pub p99_at_most: f64,
-}
-
-impl Jitter {
-    /// What came between two looks.
-    pub fn between(before: &Metrics, after: &Metrics) -> Jitter {
-        const NAME: &str = "tidegauge_schedule_jitter_seconds";
-        let grown = |name: &str, labels: &[(&str, &str)]| after.sum(name, labels) - before.sum(name, labels);
-        let count = grown(&format!("{NAME}_count"), &[]);
-        let bucket = format!("{NAME}_bucket");
-        let mut ends: Vec<&str> =
-            after.0.iter().filter(|series| series.name == bucket).map(|series| &*series.labels["le"]).collect();
-        ends.sort_by(|left, right| left.parse::<f64>().unwrap().total_cmp(&right.parse().unwrap()));
-        let reached = |end: &&&str| grown(&bucket, &[("le", end)]) >= 0.99 * count;
-        let p99_at_most = ends.iter().find(reached).map_or(f64::INFINITY, |end| end.parse().unwrap());
-        Jitter { count, within_5ms: grown(&bucket, &[("le", "0.005")]) / count, p99_at_most }
     }
 }

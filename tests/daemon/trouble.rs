@@ -220,7 +220,7 @@ async fn a_table_that_is_dropped_and_created_again_heals_by_itself() {
         let mut now = Collected::default();
         now.collect(&daemon, &lab).await;
         let newest = |of: &Collected| -> Vec<(u64, u64)> {
-            of.0.values().filter_map(|pair| pair.keys().next_back().copied()).collect()
+            of.0.values().filter_map(|pair| pair.keys().next_back()).map(|(run, seq, _)| (*run, *seq)).collect()
         };
         let (was, is) = (newest(&first), newest(&now));
         let stuck = was.iter().zip(&is).filter(|(was, is)| **is <= (was.0, was.1 + 2)).count();
@@ -235,7 +235,7 @@ async fn a_table_that_is_dropped_and_created_again_heals_by_itself() {
         let commits = lab.truth().commits(source);
         let since = commits.iter().find(|commit| commit.at.before.instant >= created);
         let since = since.map(|commit| (commit.heartbeat.run, commit.heartbeat.seq)).expect("it is written again");
-        samples.retain(|beat, _| *beat >= since);
+        samples.retain(|(run, seq, _), _| (*run, *seq) >= since);
         assert!(!samples.is_empty(), "what came since is sampled");
     }
     let lies = last.lies(&lab);

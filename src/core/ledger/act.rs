@@ -104,10 +104,16 @@ impl Ledger {
         let Some(expect) = source.reign.expect() else { return };
         if expect != Expect::Steady {
             if source.keys[0].in_flight.is_none() && source.calls.may_call(now.mono) {
-                source.run = source.reign.next_run(now, source.run);
+                let before = source.run;
+                source.run = source.reign.next_run(now, before);
                 source.seq = 1;
+                let went_on = source.epoch == self.clocks.epoch();
                 source.epoch = self.clocks.epoch();
                 for key in &mut source.keys {
+                    // A run of ours that never got an answer may have left heartbeats all the same: one clock for both.
+                    if went_on {
+                        key.diary.carry_on(before, source.run);
+                    }
                     // What the one before knew of its last ticks is handed on.
                     if let Some(found) = key.found.take() {
                         let same = found.host == self.plan.host && found.written_at <= now.wall;
