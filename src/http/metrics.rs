@@ -1,22 +1,83 @@
 //! `GET /metrics`.
 
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Shared, internal};
 use crate::metrics;
 
+/// What is sent at a time. The exposition of thousands of pairs has megabytes, and an allocator that was asked for them
+/// once keeps them.
+const PIECE: usize = 32 * 1_024;
+/// Pieces that wait for their reader.
+const PIECES: usize = 4;
+/// Whoever does not take a piece within this has gone away, or might as well have.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The exposition. It is encoded on a thread of its own: a scrape of thousands of pairs takes tens of milliseconds,
 /// during which no probe could be timed on that thread.
 pub async fn get(State(shared): State<Shared>) -> Response {
-    let Ok(_turn) = shared.scrapes.acquire().await else { return internal() };
+    let Ok(turn) = shared.scrapes.clone().acquire_owned().await else { return internal() };
+    let (send, pieces) = mpsc::channel(PIECES);
     let (view, loaded_at) = (shared.sources.view(), shared.settings.as_ref().ok().copied());
-    match tokio::task::spawn_blocking(move || metrics::render(&view, loaded_at)).await {
-        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the metrics could not be rendered");
-            internal()
+    let mut out = Pieces { piece: Vec::with_capacity(PIECE), send: send.clone(), handle: Handle::current() };
+    tokio::spawn(async move {
+        let rendered = tokio::task::spawn_blocking(move || {
+            metrics::render(&view, loaded_at, &mut out)?;
+            out.flush()
+        });
+        let broken = match rendered.await {
+            Ok(rendered) => rendered.err(),
+            Err(error) => {
+                tracing::error!(%error, "the metrics could not be rendered");
+                Some(io::Error::other("the metrics could not be rendered"))
+            }
+        };
+        if let Some(error) = broken {
+            // Ended in good order, what was sent would pass for the whole. If nobody is there any more, nobody minds.
+            let _ = timeout(READER_PATIENCE, send.send(Err(error))).await;
+        }
+        drop(turn);
+    });
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], Body::from_stream(ReceiverStream::new(pieces))).into_response()
+}
+
+/// Hands on what is written, a piece at a time, to whoever reads the answer.
+struct Pieces {
+    piece: Vec<u8>,
+    send: mpsc::Sender<io::Result<Bytes>>,
+    handle: Handle,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE - self.piece.len();
+        let taken = &bytes[..bytes.len().min(room)];
+        self.piece.extend_from_slice(taken);
+        if self.piece.len() == PIECE {
+            self.flush()?;
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let sent = timeout(READER_PATIENCE, self.send.send(Ok(piece.into())));
+        match self.handle.block_on(sent) {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the answer")),
         }
     }
 }

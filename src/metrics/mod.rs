@@ -3,6 +3,7 @@
 //! A few hundred rows are built, encoded and dropped at a time: those of thousands of pairs at once would take more memory
 //! than all the rest of the gauge.
 
+use std::io::{self, Write};
 use std::ops::Range;
 
 use prometheus::core::Collector;
@@ -46,17 +47,19 @@ enum Value {
     Histogram(Histogram),
 }
 
-struct Page {
+/// Where the exposition goes. Once that takes no more, the rest is passed over.
+struct Page<'a> {
     encoder: TextEncoder,
-    text: Vec<u8>,
+    out: &'a mut dyn Write,
+    written: io::Result<()>,
 }
 
-impl Page {
+impl Page<'_> {
     fn family(&mut self, metric: Metric, rows: impl Iterator<Item = (Labels, Value)>) {
         let mut rows = rows.map(|(labels, value)| row(metric, labels, value)).peekable();
         let mut piece = Vec::new();
         let mut is_first = true;
-        while rows.peek().is_some() {
+        while self.written.is_ok() && rows.peek().is_some() {
             let mut family = MetricFamily::default();
             family.set_name(metric.name.to_owned());
             family.set_help(metric.help.trim().to_owned());
@@ -65,9 +68,9 @@ impl Page {
             piece.clear();
             self.encode(family, &mut piece);
             // Each piece comes with the family's head, of which there must be one.
-            let body =
-                piece.split_inclusive(|byte| *byte == b'\n').skip_while(|line| !is_first && line.starts_with(b"#"));
-            body.for_each(|line| self.text.extend_from_slice(line));
+            let lines = piece.split_inclusive(|byte| *byte == b'\n');
+            let head: usize = lines.take_while(|line| !is_first && line.starts_with(b"#")).map(<[u8]>::len).sum();
+            self.written = self.out.write_all(&piece[head..]);
             is_first = false;
         }
     }
@@ -133,19 +136,23 @@ struct PairRow<'a> {
 /// refused.
 ///
 /// Costs about a microsecond a line: call it off the threads that time probes.
-pub fn render(view: &View, loaded_at: Option<Wall>) -> Vec<u8> {
+///
+/// # Errors
+///
+/// Where `out` takes no more.
+pub fn render(view: &View, loaded_at: Option<Wall>, out: &mut dyn Write) -> io::Result<()> {
     let pairs: Vec<PairRow> = view.stores.iter().flat_map(|store| pair_rows(store, view)).collect();
-    let mut page = Page { encoder: TextEncoder::new(), text: Vec::with_capacity(64 * 1_024 + pairs.len() * 4_608) };
+    let mut page = Page { encoder: TextEncoder::new(), out, written: Ok(()) };
     render_pairs(&mut page, &pairs);
     render_regions(&mut page, &view.stores);
     render_seats(&mut page, &view.stores);
     render_set_up(&mut page, view);
     render_own(&mut page, view, loaded_at);
-    let mut text = std::mem::take(&mut page.text);
+    let mut own = Vec::new();
     for family in ProcessCollector::for_self().collect() {
-        page.encode(family, &mut text);
+        page.encode(family, &mut own);
     }
-    text
+    page.written.and_then(|()| page.out.write_all(&own))
 }
 
 fn pair_rows<'a>(store: &'a StoreSnapshot, view: &View) -> Vec<PairRow<'a>> {
