@@ -1,6 +1,7 @@
 //! `tidegauge check`: reaches every store and region once, and says what works, what does not, and what to do about it.
 //!
-//! It writes its own key alone, and reads like an observer: a gauge that runs beside it notices nothing.
+//! It writes a key of its own alone, where a gauge with the same settings would write, and reads as that gauge would: one
+//! that runs beside it notices nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,9 @@ async fn check<S: Check, P: Provider>(
     for region in (0..regions.len() as u16).map(RegionId) {
         let (reached, targets) = (reached.clone(), (0..regions.len() as u16).map(RegionId));
         let targets = targets.filter(|target| *target != region).collect();
+        // Where the gauge itself would write, and nowhere else.
+        let is_written = settings.local_region.as_deref().is_none_or(|local| *local == *regions[region.index()]);
+        let asks = Asks { write: asks.write && is_written, ..asks };
         asked.spawn(async move {
             let mut answers = ask(&reached.0, region, asks, clock).await;
             if asks.provider {
@@ -212,7 +216,7 @@ fn rows_of_region(store: &str, region: &str, answers: &Answers, findings: &[Find
     match &answers.write {
         Some(Ok(())) => report.ok(store, region, "write", "its own key tidegauge-check, and no heartbeat"),
         Some(Err(_)) => {}
-        None => report.note(store, region, "write", "not tried: an observer never writes"),
+        None => report.note(store, region, "write", "not tried: a process with these settings does not write there"),
     }
     if let Some(Ok(())) = answers.provider {
         report.ok(store, region, "provider", "it may be asked what it says of the replication");

@@ -217,6 +217,14 @@ async fn forget(
     if !rubbish.is_empty() {
         return Err(unreadable(&rubbish, "what is no heartbeat: look at it, and delete it by hand"));
     }
+    if !request.dry_run {
+        let swept = keeper.sweep(replica, &source).await;
+        swept.map_err(|failure| ForgetError::Call {
+            what: format!("what `tidegauge check` wrote of {source} could not be removed"),
+            replica: asked.to_string(),
+            failure,
+        })?;
+    }
     if request.dry_run && !stored.is_empty() {
         say("nobody writes them; without --dry-run they are removed");
     }

@@ -156,7 +156,11 @@ fn with_companions(plan: &Plan, pair: &PairSnapshot, state: State, reason: Strin
     }
     let since = pair.slots.iter().filter_map(|slot| slot.unmoved_since).min();
     if state == State::Stalled && since.is_some_and(|since| companions.replicated_since(since, polling, now)) {
-        let others = "other writes still arrive there, says the provider, so it may be the heartbeat's partition alone";
+        // From whichever region: the provider does not tell them apart.
+        let others = match plan.region_ids().count() {
+            2 => "other writes still arrive there, says the provider, so it may be the heartbeat's partition alone",
+            _ => "writes of some region still arrive there, says the provider: see whether it is those of this one",
+        };
         return (state, format!("{reason}; {others}"));
     }
     (state, reason)

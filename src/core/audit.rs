@@ -5,14 +5,17 @@
 
 use std::sync::Arc;
 
-use super::count::Operation;
 use super::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use super::model::{Plan, Reason, RegionId};
+use super::provider::failing_words;
 use super::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
 use super::time::{Mono, Span};
 
 /// A clock is off when it is certain that it differs from the provider's by more than this.
 const CLOCK_OFF: Span = Span::from_millis(1_000);
+
+/// What was said longer ago than so many looks is not what is said.
+const LOOKS_KEPT: i64 = 3;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -40,6 +43,8 @@ pub enum Kind {
     TableMissing,
     /// The region does not say what the store looks like.
     InspectFailing,
+    /// The store is to name its regions, and does not.
+    RegionsUnknown,
     /// The table is not as the settings say.
     SettingsDiffer,
     /// Heartbeats cannot be read.
@@ -68,9 +73,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::TableMissing,
         Kind::InspectFailing,
+        Kind::RegionsUnknown,
         Kind::SettingsDiffer,
         Kind::ReadFailing,
         Kind::WriteFailing,
@@ -90,6 +96,7 @@ impl Kind {
         match self {
             Kind::TableMissing => "table_missing",
             Kind::InspectFailing => "inspect_failing",
+            Kind::RegionsUnknown => "regions_unknown",
             Kind::SettingsDiffer => "settings_differ",
             Kind::ReadFailing => "read_failing",
             Kind::WriteFailing => "write_failing",
@@ -109,6 +116,7 @@ impl Kind {
     pub fn level(self) -> Level {
         match self {
             Kind::TableMissing
+            | Kind::RegionsUnknown
             | Kind::SettingsDiffer
             | Kind::ReadFailing
             | Kind::WriteFailing
@@ -131,12 +139,19 @@ impl Kind {
             Kind::TableMissing => {
                 "create it there (add a replica to the global table), or correct its name in the settings"
             }
-            Kind::InspectFailing => "grant dynamodb:DescribeTable; until then replicas and capacity are not known",
+            Kind::InspectFailing => {
+                "see the cause; if it is denied, grant dynamodb:DescribeTable. Until it answers, replicas and capacity are not \
+                 known"
+            }
+            Kind::RegionsUnknown => {
+                "let the table be described (dynamodb:DescribeTable), or list the regions: until then nothing is measured"
+            }
             Kind::SettingsDiffer => "correct the settings: names and types of the keys as the table has them",
             Kind::ReadFailing => "without it nothing arrives that could be timed: see the cause",
             Kind::WriteFailing => "without it nothing is sent that could be timed: see the cause",
             Kind::ProviderFailing => {
-                "grant cloudwatch:GetMetricData, or set provider = { poll = false }; heartbeats are measured all the same"
+                "see the cause; if it is denied, grant cloudwatch:GetMetricData, or set provider = { poll = false }. Heartbeats \
+                 are measured all the same"
             }
             Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
             Kind::ReplicaMissing => "add the replica, or take the region out of the settings",
@@ -207,11 +222,15 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
             Some(Err(reason)) => judge(Kind::InspectFailing, Some(reason.words().to_owned())),
             None => {}
         }
-        for (kind, works) in
-            [(Kind::ReadFailing, fact.reads), (Kind::WriteFailing, fact.writes), (Kind::ProviderFailing, fact.provider)]
-        {
+        type Words = fn(Reason) -> &'static str;
+        let calls: [(Kind, _, Words); 3] = [
+            (Kind::ReadFailing, fact.reads, Reason::words),
+            (Kind::WriteFailing, fact.writes, Reason::words),
+            (Kind::ProviderFailing, fact.provider, failing_words),
+        ];
+        for (kind, works, words) in calls {
             if let Some(works) = works {
-                judge(kind, works.err().map(|reason| reason.words().to_owned()));
+                judge(kind, works.err().map(|reason| words(reason).to_owned()));
             }
         }
         if let Some((min, max)) = fact.clock {
@@ -249,6 +268,11 @@ fn inspection(fact: &Facts) -> Option<&Inspection> {
 }
 
 fn replicas(facts: &[Facts], wanted: Wanted, findings: &mut Vec<Finding>) {
+    if let Some(fact) = facts.first().filter(|_| wanted.follows_replicas) {
+        let nobody = facts.iter().all(|fact| inspection(fact).is_none());
+        let wrong = nobody.then(|| "no region says what replicas there are".to_owned());
+        findings.push(Finding { region: fact.region.clone(), kind: Kind::RegionsUnknown, wrong });
+    }
     // Somebody must have said what replicas there are; a table that is not replicated is a finding of its own.
     let mut told = facts.iter().filter_map(inspection).filter(|inspection| inspection.mode != Mode::Single);
     let Some(told) = told.next() else { return };
@@ -318,10 +342,34 @@ fn units(capacity: Capacity) -> (u64, u64) {
     }
 }
 
+/// What the store says of itself in a region; `None` where it does not answer, or was not asked for a while: it may say
+/// something else by now.
+fn said(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<&Arc<Inspection>> {
+    let look = &store.looks[region.index()];
+    let newest = look.newest.as_ref().filter(|_| look.failing.is_none())?;
+    (now - newest.at <= store.plan.inspect_every?.times(LOOKS_KEPT)).then_some(&newest.inspection)
+}
+
+/// How the replicas are, as far as any region says so now; a region knows its own best.
+pub fn statuses(store: &StoreSnapshot, now: Mono) -> Vec<(Arc<str>, ReplicaStatus)> {
+    let told = |region: RegionId| Some((store.region(region), said(store, region, now)?));
+    let told: Vec<(&Arc<str>, &Arc<Inspection>)> = store.plan.region_ids().filter_map(told).collect();
+    let own = told
+        .iter()
+        .flat_map(|(region, inspection)| inspection.replicas.iter().filter(move |replica| replica.name == **region));
+    let mut statuses: Vec<(Arc<str>, ReplicaStatus)> = Vec::new();
+    for replica in own.chain(told.iter().flat_map(|(_, inspection)| &inspection.replicas)) {
+        if statuses.iter().all(|(name, _)| *name != replica.name) {
+            statuses.push((replica.name.clone(), replica.status));
+        }
+    }
+    statuses
+}
+
 /// What a running gauge knows; empty where it is not the one that writes, or nothing is to be looked at.
 pub fn facts_of(store: &StoreSnapshot, now: Mono) -> Vec<Facts> {
     let plan = &store.plan;
-    let is_active = store.seats.iter().flatten().any(|seat| *seat == Seat::Ours);
+    let is_active = plan.region_ids().any(|region| store.seats[region.index()] == Some(Seat::Ours));
     if plan.inspect_every.is_none() || !is_active {
         return Vec::new();
     }
@@ -337,18 +385,13 @@ fn facts_of_region(store: &StoreSnapshot, plan: &Plan, region: RegionId, now: Mo
     let pair = |of: &dyn Fn(&PairSnapshot) -> bool| store.pairs.iter().find(|pair| of(pair));
     Facts {
         region: store.region(region).clone(),
-        inspection: match (look.failing, &look.newest) {
-            (Some(reason), _) => Some(Err(reason)),
-            (None, Some(newest)) => Some(Ok(newest.inspection.clone())),
-            (None, None) => None,
+        inspection: match look.failing {
+            Some(reason) => Some(Err(reason)),
+            None => said(store, region, now).cloned().map(Ok),
         },
         reads: pair(&|pair| pair.target == region).and_then(|pair| health(pair.reads)),
         writes: pair(&|pair| pair.source == region && pair.seat == Seat::Ours).and_then(|pair| health(pair.writes)),
-        provider: pair(&|pair| pair.source == region).and_then(|pair| pair.provider.as_deref()).and_then(|said| {
-            // Before the first answer there is nothing to say.
-            let is_answered = store.regions[region.index()].requests[Operation::Ask as usize].count > 0;
-            is_answered.then(|| said.failing.map_or(Ok(()), Err))
-        }),
+        provider: look.provider,
         clock: look.clock,
     }
 }

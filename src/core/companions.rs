@@ -47,7 +47,8 @@ impl Companions {
         minutes.filter(move |(began, _)| now - *began <= recent_for(polling))
     }
 
-    /// What the region throttled lately, in words; `None`: nothing, as far as anybody said.
+    /// What the region throttled lately, in words; `None`: nothing that makes it late, as far as anybody said. Replication
+    /// into a region writes there: what was throttled of its reads is told, and is no cause alone.
     pub fn throttled(&self, polling: Polling, now: Mono) -> Option<String> {
         let (mut writes, mut reads, mut oldest) = (0.0, 0.0, Span::ZERO);
         for (began, minute) in self.recent(polling, now) {
@@ -57,10 +58,13 @@ impl Companions {
                 oldest = oldest.max(now - began);
             }
         }
+        if writes == 0.0 {
+            return None;
+        }
         let count = |count: f64, what: &str| (count > 0.0).then(|| format!("{count:.0} {what}"));
         let what: Vec<String> = [count(writes, "writes"), count(reads, "reads")].into_iter().flatten().collect();
         let minutes = (oldest.as_secs_f64() / MINUTE.as_secs_f64()).ceil();
-        (!what.is_empty()).then(|| format!("throttled {} within the last {minutes:.0} minutes", what.join(" and ")))
+        Some(format!("throttled {} within the last {minutes:.0} minutes", what.join(" and ")))
     }
 
     /// Whether writes of other regions arrived in a minute that began after `since`.

@@ -57,6 +57,8 @@ pub struct Look {
     pub newest: Option<Inspected>,
     /// Why the last look failed, if it did.
     pub failing: Option<Reason>,
+    /// Whether the provider's endpoint there answered last; `None`: it was not asked yet.
+    pub provider: Option<Result<(), Reason>>,
     /// This host's clock − that of the region's servers, at least and at most, by the dates in their answers.
     pub clock: Option<(Span, Span)>,
 }

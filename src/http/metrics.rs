@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 
 use super::{Shared, internal};
 use crate::metrics;
@@ -20,8 +21,8 @@ use crate::metrics;
 const PIECE: usize = 32 * 1_024;
 /// Pieces that wait for their reader.
 const PIECES: usize = 4;
-/// Whoever does not take a piece within this has gone away, or might as well have.
-const READER_PATIENCE: Duration = Duration::from_secs(5);
+/// Whoever has not taken the whole answer within this has gone away, or might as well have: others wait for their turn.
+const READER_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The exposition. It is encoded on a thread of its own: a scrape of thousands of pairs takes tens of milliseconds,
 /// during which no probe could be timed on that thread.
@@ -29,13 +30,20 @@ pub async fn get(State(shared): State<Shared>) -> Response {
     let Ok(turn) = shared.scrapes.clone().acquire_owned().await else { return internal() };
     let (send, pieces) = mpsc::channel(PIECES);
     let (view, loaded_at) = (shared.sources.view(), shared.settings.as_ref().ok().copied());
-    let mut out = Pieces { piece: Vec::with_capacity(PIECE), send: send.clone(), handle: Handle::current() };
+    let ended = CancellationToken::new();
+    let (handle, given_up) = (Handle::current(), ended.clone());
+    let mut out = Pieces { piece: Vec::with_capacity(PIECE), send: send.clone(), handle, given_up };
     tokio::spawn(async move {
         let rendered = tokio::task::spawn_blocking(move || {
             metrics::render(&view, loaded_at, &mut out)?;
             out.flush()
         });
-        let broken = match rendered.await {
+        let rendered = timeout(READER_PATIENCE, rendered).await.unwrap_or_else(|_| {
+            ended.cancel();
+            Ok(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was read too slowly")))
+        });
+        drop(turn);
+        let broken = match rendered {
             Ok(rendered) => rendered.err(),
             Err(error) => {
                 tracing::error!(%error, "the metrics could not be rendered");
@@ -46,7 +54,6 @@ pub async fn get(State(shared): State<Shared>) -> Response {
             // Ended in good order, what was sent would pass for the whole. If nobody is there any more, nobody minds.
             let _ = timeout(READER_PATIENCE, send.send(Err(error))).await;
         }
-        drop(turn);
     });
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], Body::from_stream(ReceiverStream::new(pieces))).into_response()
 }
@@ -56,6 +63,7 @@ struct Pieces {
     piece: Vec<u8>,
     send: mpsc::Sender<io::Result<Bytes>>,
     handle: Handle,
+    given_up: CancellationToken,
 }
 
 impl Write for Pieces {
@@ -74,9 +82,9 @@ impl Write for Pieces {
         if piece.is_empty() {
             return Ok(());
         }
-        let sent = timeout(READER_PATIENCE, self.send.send(Ok(piece.into())));
+        let sent = self.given_up.run_until_cancelled(self.send.send(Ok(piece.into())));
         match self.handle.block_on(sent) {
-            Ok(Ok(())) => Ok(()),
+            Some(Ok(())) => Ok(()),
             _ => Err(io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the answer")),
         }
     }

@@ -306,11 +306,11 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     counted(declare::READS, "result", 0..2, &|counters, index| {
         [("answered", counters.reads_answered), ("failed", counters.reads_failed)][index]
     });
-    let by_operation = |of: &dyn Fn(&RegionCounters, Operation) -> Value| {
+    let by_operation = |operations: &[Operation], of: &dyn Fn(&RegionCounters, Operation) -> Value| {
         let rows = regions.iter().flat_map(|(labels, counters)| {
             // What this store's plan never does is left out.
             let done = |operation: &Operation| counters.requests[*operation as usize].count > 0 || operation.measures();
-            Operation::ALL.into_iter().filter(done).map(|operation| {
+            operations.iter().copied().filter(done).map(|operation| {
                 let mut labels = labels.clone();
                 labels.push(label("operation", operation.label()));
                 (labels, of(counters, operation))
@@ -320,11 +320,13 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     };
     page.family(
         declare::REQUEST_DURATION,
-        by_operation(&|counters, operation| durations(&counters.requests[operation as usize])),
+        by_operation(&Operation::ALL, &|counters, operation| durations(&counters.requests[operation as usize])),
     );
     page.family(
         declare::CONSUMED_CAPACITY,
-        by_operation(&|counters, operation| Value::Number(counters.capacity_units[operation as usize])),
+        by_operation(&[Operation::Write, Operation::Read], &|counters, operation| {
+            Value::Number(counters.capacity_units[operation as usize])
+        }),
     );
     // Sixteen series a region that are nearly all zero would be noise: a reason appears with its first error.
     page.family(
@@ -360,11 +362,8 @@ fn render_set_up(page: &mut Page, view: &View) {
         vec![label("store", &store.plan.store), label("region", region), label(name, value)]
     };
     let statuses = view.stores.iter().flat_map(|store| {
-        let newest = store.looks.iter().filter_map(|look| look.newest.as_ref()).max_by_key(|newest| newest.at);
-        let replicas = newest.map(|newest| newest.inspection.replicas.as_slice()).unwrap_or_default();
-        replicas
-            .iter()
-            .map(move |replica| (region(store, &replica.name, "status", replica.status.label()), Value::Number(1.0)))
+        let statuses = audit::statuses(store, view.now.mono).into_iter();
+        statuses.map(move |(name, status)| (region(store, &name, "status", status.label()), Value::Number(1.0)))
     });
     page.family(declare::REPLICA_STATUS, statuses);
     let findings = view.stores.iter().flat_map(|store| {

@@ -14,7 +14,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 const EVERY: RangeInclusive<Duration> = MINUTE..=HOUR;
 
-const PERIOD: RangeInclusive<Duration> = MINUTE..=HOUR;
+/// Two of them are compared, and an hour is kept.
+const PERIOD: RangeInclusive<Duration> = MINUTE..=Duration::from_secs(15 * 60);
 
 const DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(30 * 60);
 
@@ -25,7 +26,7 @@ const DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(30 
 pub struct ProviderSettings {
     /// Time between two questions to one region: 1 m to 1 h, default 5 m. The bill is in proportion to 1/`every`.
     pub every: Duration,
-    /// The length of the periods of lag, whole minutes: 1 m to 1 h, default 5 m, which is what DynamoDB documents.
+    /// The length of the periods of lag, whole minutes: 1 m to 15 m, default 5 m, which is what DynamoDB documents.
     pub period: Duration,
     /// A period counts as published once it has been over for so long: 0 to 30 m, default 2 m.
     pub delay: Duration,

@@ -90,4 +90,7 @@ pub trait Forget: Send + Sync {
         slot: Slot,
         seen: Beat,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// Removes what `tidegauge check` wrote in that source's region, if it did.
+    fn sweep(&self, replica: RegionId, source: &Arc<str>) -> impl Future<Output = Result<(), Failure>> + Send;
 }

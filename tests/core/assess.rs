@@ -315,10 +315,10 @@ fn what_the_target_throttled_within_ten_minutes_is_the_cause_of_what_is_late_and
         asked(&PairSnapshot { companions: Some(companions.into()), ..pair })
     };
     let writes = Minute { throttled_writes: 3.0, ..Minute::default() };
-    let reads = Minute { throttled_reads: 2.0, ..Minute::default() };
+    let both = Minute { throttled_reads: 2.0, ..writes };
     let stalled = stalled_for(ms(20_000));
     let reason = asked(&stalled).reason;
-    for (minute, words) in [(writes, "3 writes"), (reads, "2 reads")] {
+    for (minute, words) in [(writes, "3 writes"), (both, "3 writes and 2 reads")] {
         let recent = throttling(stalled.clone(), ms(600_000), minute);
         let expected = format!("region-1 throttled {words} within the last 10 minutes, says the provider; {reason}");
         assert_eq!((recent.state, recent.reason), (State::Throttled, expected));
@@ -328,7 +328,11 @@ fn what_the_target_throttled_within_ten_minutes_is_the_cause_of_what_is_late_and
         assert_eq!(throttling(lagging, ms(60_000), minute).state, State::Throttled);
         assert_eq!(throttling(well(vec![slot(0)]), ms(60_000), minute).state, State::Ok);
     }
-    assert_eq!(throttling(stalled, ms(60_000), Minute::default()).state, State::Stalled);
+    // Replication into a region writes there. What was throttled of its reads makes nothing late.
+    let reads = Minute { throttled_reads: 2.0, ..Minute::default() };
+    for minute in [reads, Minute::default()] {
+        assert_eq!(throttling(stalled.clone(), ms(60_000), minute).state, State::Stalled);
+    }
     // Where questions or periods are long, what was published last is older than ten minutes by itself.
     let long = Polling { every: ms(300_000), period: ms(300_000), delay: ms(60_000) };
     assert_eq!([recent_for(POLLING), recent_for(long)], [ms(600_000), ms(960_000)]);
@@ -350,6 +354,12 @@ fn other_writes_say_something_of_a_stall_if_they_arrived_in_it() {
         slot.unmoved_since = ago(ms(500));
     });
     assert!(!replicating(lagging, ms(400)));
+    // Of three regions it may be anybody's.
+    let minute = Minute { replicated: 1.0, ..Minute::default() };
+    let companions = Some(Companions([(NOW.mono - ms(90_000), minute)].into()).into());
+    let pair = PairSnapshot { companions, ..stalled_for(ms(90_000)) };
+    let reason = assess(&Plan { polling: Some(POLLING), ..plan(3) }, &pair, NOW).reason;
+    assert!(reason.contains("writes of some region still arrive there"), "{reason}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn where_nothing_is_wrong_everything_was_judged_and_nothing_found() {
     let judged: Vec<Kind> = audit(&both(), LISTED).into_iter().map(|finding| finding.kind).collect();
     for kind in Kind::ALL {
         // It is found, or there is nothing to say it of.
-        let expected = if kind == Kind::ReplicaUnlisted { 0 } else { 2 };
+        let expected = if matches!(kind, Kind::ReplicaUnlisted | Kind::RegionsUnknown) { 0 } else { 2 };
         assert_eq!(judged.iter().filter(|other| **other == kind).count(), expected, "{kind:?}");
     }
 }
@@ -74,6 +74,19 @@ fn a_region_that_is_denied_spoils_only_what_is_said_of_itself() {
     let found = wrong(&[west, denied], LISTED);
     let of_east = [Kind::InspectFailing, Kind::ReadFailing, Kind::WriteFailing, Kind::ProviderFailing];
     assert_eq!(found, of_east.map(|kind| ("east".to_owned(), kind)));
+}
+
+#[test]
+fn where_the_store_is_to_name_its_regions_and_nobody_can_ask_it_that_is_an_error() {
+    let following = Wanted { follows_replicas: true, ..LISTED };
+    let [west, _] = both();
+    let denied = Facts { inspection: Some(Err(Reason::Denied)), ..west.clone() };
+    assert_eq!(
+        wrong(&[denied], following),
+        [("west".to_owned(), Kind::InspectFailing), ("west".to_owned(), Kind::RegionsUnknown)]
+    );
+    assert_eq!(Kind::RegionsUnknown.level(), Level::Error);
+    assert_eq!(wrong(&both(), following), []);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidegauge::core::assess::{State, assess};
 use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
-use tidegauge::core::model::{Consistency, Failure, Plan, Reason, RegionId};
+use tidegauge::core::model::{Consistency, Failure, Plan, Reason, RegionId, WriterId};
 use tidegauge::core::time::Span;
 
 use crate::sim::{Network, Sim, plan, typical_lag};
@@ -193,4 +193,24 @@ fn an_observer_looks_only_where_it_needs_the_regions_and_a_gauge_of_one_region_o
     assert_eq!(count(Plan { follows_replicas: true, ..local(true) }), (6, Some(0)));
     assert_eq!(count(local(false)), (6, Some(0)));
     assert_eq!(count(plan(3)), (18, Some(2)));
+}
+
+#[test]
+fn a_read_that_left_before_a_region_was_known_is_no_miss_of_its_heartbeats() {
+    for seed in 0..10 {
+        // A predecessor's heartbeats lie in every region, and have for a while.
+        let says = says(active(&[0, 1, 2]));
+        let mut sim = following(&says, Network::hostile(), seed);
+        run(&mut sim, 40.0);
+        let plan = Plan { writer: WriterId(0xC), ..(**sim.ledger.plan()).clone() };
+        sim.restart(Plan { regions: vec![plan.regions[0].clone()], ..plan });
+        let before = sim.samples.values().map(Vec::len).sum::<usize>();
+        run(&mut sim, 3.0);
+        assert_eq!(pairs(&mut sim).len(), 6);
+        run(&mut sim, 12.0);
+        assert_eq!(all_ok(&mut sim).len(), 6, "{:?}", pairs(&mut sim));
+        hold_the_truth(&mut sim);
+        let made = sim.samples.values().map(Vec::len).sum::<usize>() - before;
+        assert!(made < 6 * 22, "{made} samples of six pairs in 15 s");
+    }
 }

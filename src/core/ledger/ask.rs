@@ -38,6 +38,7 @@ pub(super) struct Asking {
     in_flight: bool,
     failures: u32,
     failing: Option<Reason>,
+    is_answered: bool,
     companions: Option<Box<Hour<Minute>>>,
     shown: Option<Arc<Companions>>,
 }
@@ -46,6 +47,12 @@ impl Asking {
     /// The question under way has come to its end.
     pub(super) fn ended(&mut self) {
         self.in_flight = false;
+        self.is_answered = true;
+    }
+
+    /// What the last question came to; `None`: there was none.
+    pub(super) fn last(&self) -> Option<Result<(), Reason>> {
+        self.is_answered.then(|| self.failing.map_or(Ok(()), Err))
     }
 }
 

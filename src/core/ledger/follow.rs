@@ -8,8 +8,10 @@ use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Action, Consistency, Failure, RegionId, RegionSet};
 use crate::core::snapshot::{self, Inspected};
 
-/// While nothing is known of the regions, nothing can be measured: then it is tried again this soon.
+/// A look that failed is tried again after twice this, and after twice as long each further time.
 const RETRY: Span = Span::from_millis(1_000);
+/// While nothing is known of the regions it is tried at least this often.
+const RETRY_MAX: Span = Span::from_millis(60_000);
 
 /// What is known of the store as one region shows it.
 #[derive(Debug, Default)]
@@ -91,10 +93,12 @@ impl Ledger {
             }
             Err(failure) => {
                 self.regions[region.index()].errors[Operation::Inspect as usize][failure.reason.index()] += 1;
-                let gap = if look.newest.is_none() && is_guide { RETRY } else { every.mul_f64(0.1) };
-                look.calls.failed(failure.reason, now.mono, gap, random);
-                // The first failure is not backed off from; the store need not be looked at again at once, though.
-                look.due = Some(now.mono + gap);
+                look.calls.failed(failure.reason, now.mono, RETRY, random);
+                // While the regions are not known nothing is measured: worth a look each minute.
+                let most = if look.newest.is_none() && is_guide { every.min(RETRY_MAX) } else { every };
+                let pause = RETRY.times(1 << look.calls.failures.min(12)).min(most);
+                look.calls.not_before = Some(now.mono + pause.mul_f64(0.75 + random / 4.0));
+                look.due = None;
             }
         }
     }
@@ -140,7 +144,7 @@ impl Ledger {
     fn grow(&mut self, count: usize, now: Mono) {
         let total = self.plan.regions.len();
         for _ in count..total {
-            self.sources.push(Source::new(&self.plan, now));
+            self.sources.push(Source { joined: Some(now), ..Source::new(&self.plan, now) });
             self.targets.push(Target::new(&self.plan, now));
             self.looks.push(Look::default());
             self.regions.push(RegionCounters::default());
@@ -158,7 +162,7 @@ impl Ledger {
     /// A region is back that had been retired: what was known of it was of another replica.
     fn begin(&mut self, region: RegionId, now: Mono) {
         let count = self.sources.len();
-        self.sources[region.index()] = Source::new(&self.plan, now);
+        self.sources[region.index()] = Source { joined: Some(now), ..Source::new(&self.plan, now) };
         let fresh = Target::new(&self.plan, now);
         let target = &mut self.targets[region.index()];
         // Calls from before may still be under way, and what questions may cost holds across the gap.
@@ -176,6 +180,7 @@ impl Ledger {
         snapshot::Look {
             newest: look.newest.clone(),
             failing: look.calls.failing,
+            provider: self.targets[region.index()].asking.last(),
             clock: self.clocks.against_server(region.index(), now),
         }
     }

@@ -119,6 +119,8 @@ struct Source {
     seat_check_at: Mono,
     /// Since when the region is one of the store's, as far as this process knows.
     watched_since: Mono,
+    /// When it became one of the store's while this process ran.
+    joined: Option<Mono>,
 }
 
 impl Source {
@@ -134,6 +136,7 @@ impl Source {
             heard: None,
             seat_check_at: now,
             watched_since: now,
+            joined: None,
         }
     }
 }

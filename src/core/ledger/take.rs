@@ -12,6 +12,10 @@ use crate::core::outstanding::{Advance, Resolved};
 use crate::core::reign;
 use crate::core::sample::{Origin, Sample};
 
+/// The store is told of a new region a moment after the ledger learned of it; reads that leave in between do not look for
+/// it yet.
+const JOINING: Span = Span::from_millis(100);
+
 impl Ledger {
     /// Takes an answer in. `now` is when that happens; the answer's own readings are what it is measured by.
     pub fn handle(&mut self, event: Event, now: Now) {
@@ -27,7 +31,9 @@ impl Ledger {
                 EventKind::Read { target, .. } => self.targets[target.index()].in_flight -= 1,
                 EventKind::Inspected { region, .. } => self.looks[region.index()].answered(),
                 EventKind::Answered { region, .. } => self.targets[region.index()].asking.ended(),
-                EventKind::Wrote { .. } => {}
+                EventKind::Wrote { source, slot, .. } => {
+                    self.sources[source.index()].keys[usize::from(slot)].in_flight = None;
+                }
             }
             return;
         }
@@ -179,6 +185,11 @@ impl Ledger {
         let sent = at.after(sent - at.mono);
         for source in plan.region_ids() {
             let found = read.found.iter().find(|(of, _)| *of == source).map(|(_, found)| found);
+            // A read that left before a region was known did not look for it: what it does not show is no miss.
+            let joined = self.sources[source.index()].joined;
+            if source != region && joined.is_some_and(|joined| sent.mono < joined + JOINING) {
+                continue;
+            }
             if source == region {
                 self.read_own_key(region, slot, consistency, found, sent, at);
             } else if plan.covers(source, region) {

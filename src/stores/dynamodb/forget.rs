@@ -46,4 +46,10 @@ impl Forget for DynamoDbStore {
             Err(error) => Err(errors::failure(&error)),
         }
     }
+
+    async fn sweep(&self, replica: RegionId, source: &Arc<str>) -> Result<(), Failure> {
+        let key = self.keys.probe_key(source);
+        let delete = self.client(replica).await.delete_item().table_name(&self.table).set_key(Some(key));
+        delete.send().await.map(drop).map_err(|error| errors::failure(&error))
+    }
 }

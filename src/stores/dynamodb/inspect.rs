@@ -30,8 +30,9 @@ pub(super) async fn inspect(store: &DynamoDbStore, region: RegionId) -> Result<I
     }
     if inspection.mode == Mode::Legacy {
         let described = client.describe_global_table().global_table_name(&store.table).send().await;
-        let described = described.map_err(|error| errors::failure(&error))?;
-        let group = described.global_table_description().map(|table| table.replication_group()).unwrap_or_default();
+        // Where that is not permitted, what else is known of it holds.
+        let described = described.ok().and_then(|described| described.global_table_description);
+        let group = described.map(|table| table.replication_group.unwrap_or_default()).unwrap_or_default();
         let members = group.iter().filter_map(|replica| replica_of(replica, ReplicaStatus::Active));
         add(&mut inspection.replicas, members);
     }

@@ -76,7 +76,7 @@ pub struct LoggedRead {
 #[derive(Clone, Debug)]
 enum Happening {
     WriteArrives { write: Write, sent: Mono, answer: Option<Span> },
-    ReadArrives { target: RegionId, slot: Slot, consistency: Consistency, sent: Mono, answer: Span },
+    ReadArrives { target: RegionId, slot: Slot, consistency: Consistency, known: usize, sent: Mono, answer: Span },
     Answer(Box<Event>),
 }
 
@@ -271,13 +271,14 @@ impl Sim {
                 }
             }
             Action::Read { target, slot, consistency } => {
+                let known = self.ledger.plan().regions.len();
                 let fails = self.random.random::<f64>() < self.network.failed_reads || self.down.contains(&target);
                 if request + answer >= deadline || fails {
                     let failure = Failure { reason: Reason::Timeout, message: String::new() };
                     let kind = EventKind::Read { target, slot, consistency, outcome: Err(failure) };
                     self.answer(sent, sent + deadline, kind);
                 } else {
-                    self.put(sent + request, Happening::ReadArrives { target, slot, consistency, sent, answer });
+                    self.put(sent + request, Happening::ReadArrives { target, slot, consistency, known, sent, answer });
                 }
             }
             Action::Inspect { region } => {
@@ -311,8 +312,10 @@ impl Sim {
                     self.answer(sent, now + answer, EventKind::Wrote { source, slot, beat, outcome });
                 }
             }
-            Happening::ReadArrives { target, slot, consistency, sent, answer } => {
-                let found = self.world.read(target, slot, consistency, now);
+            Happening::ReadArrives { target, slot, consistency, known, sent, answer } => {
+                let mut found = self.world.read(target, slot, consistency, now);
+                // A store knows the regions that it was told of.
+                found.found.retain(|(source, _)| source.index() < known);
                 self.answer(sent, now + answer, EventKind::Read { target, slot, consistency, outcome: Ok(found) });
             }
             Happening::Answer(event) => {
