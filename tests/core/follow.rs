@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tidegauge::core::assess::{State, assess};
 use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use tidegauge::core::model::{Consistency, Failure, Plan, Reason, RegionId, WriterId};
+use tidegauge::core::provider::Polling;
 use tidegauge::core::time::Span;
 
 use crate::sim::{Network, Sim, plan, typical_lag};
@@ -163,14 +164,25 @@ fn regions_that_the_settings_list_stay_whatever_the_store_says() {
 }
 
 #[test]
-fn a_store_whose_strong_reads_see_every_region_s_newest_write_is_read_eventually() {
-    let says = says(active(&[0, 1, 2]).map(|inspection| Inspection { mode: Mode::Strong, ..inspection }));
-    let plan = Plan { inspect_every: Some(Span::from_millis(10_000)), ..plan(3) };
+fn a_store_whose_strong_reads_see_every_region_s_newest_write_is_read_eventually_for_as_long_as_it_is_one() {
+    let says = says(active(&[0, 1, 2]));
+    let polling = Polling { every: Span::from_millis(60_000), period: Span::from_millis(60_000), delay: Span::ZERO };
+    let plan = Plan { inspect_every: Some(Span::from_millis(10_000)), polling: Some(polling), ..plan(3) };
     let mut sim = sim(plan, &says, Network::calm(), 4);
-    assert_eq!(sim.ledger.plan().consistency, Consistency::Strong);
     run(&mut sim, 15.0);
-    assert_eq!(sim.ledger.plan().consistency, Consistency::Eventual);
+    assert_eq!(sim.ledger.plan().consistency, Consistency::Strong);
+    *says.borrow_mut() = active(&[0, 1, 2]).map(|inspection| Inspection { mode: Mode::Strong, ..inspection });
+    run(&mut sim, 10.0);
+    let plan = sim.ledger.plan().clone();
+    assert_eq!((plan.consistency, plan.polling), (Consistency::Eventual, None));
+    let count = sim.snapshot().pairs[0].histogram.count;
+    assert!(count <= 10, "what strong reads measured is not kept: {count} samples");
+    run(&mut sim, 10.0);
     assert_eq!(all_ok(&mut sim).len(), 6);
+    *says.borrow_mut() = active(&[0, 1, 2]);
+    run(&mut sim, 11.0);
+    let plan = sim.ledger.plan().clone();
+    assert_eq!((plan.consistency, plan.polling), (Consistency::Strong, Some(polling)));
 }
 
 #[test]

@@ -106,11 +106,17 @@ impl Ledger {
     /// Takes over which regions there are, and how they can be read.
     fn follow(&mut self, guide: RegionId, inspection: &Inspection, now: Now) {
         let mut plan = (*self.plan).clone();
-        if inspection.mode == Mode::Strong {
-            // A strong read sees the newest write of any region there: it would measure nothing.
-            plan.consistency = Consistency::Eventual;
-            // Nor is there anything that a provider could say of such a table's replication.
-            plan.polling = None;
+        (plan.consistency, plan.polling) = match inspection.mode {
+            // A strong read sees the newest write of any region there: it would measure nothing. Nor is there anything that
+            // a provider could say of such a table's replication.
+            Mode::Strong => (Consistency::Eventual, None),
+            _ => self.planned,
+        };
+        if plan.consistency != self.plan.consistency {
+            // What was measured by the other kind of read is of something else.
+            for pair in &mut self.pairs {
+                pair.stats = PairStats::default();
+            }
         }
         if plan.follows_replicas {
             let measured = |name: &str| {

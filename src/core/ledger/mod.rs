@@ -19,9 +19,10 @@ use super::clocks::Clocks;
 use super::count::{OwnCounters, RegionCounters};
 use super::heartbeat::Heartbeat;
 use super::history::Diary;
-use super::model::{Beat, Plan, Reason};
+use super::model::{Beat, Consistency, Plan, Reason};
 use super::outstanding::Outstanding;
 use super::pair::PairStats;
+use super::provider::Polling;
 use super::reign::Reign;
 use super::schedule::Schedule;
 use super::time::{Mono, Now, Span, Wall};
@@ -190,6 +191,8 @@ impl Pair {
 #[derive(Debug)]
 pub struct Ledger {
     plan: Arc<Plan>,
+    /// How to read, and whether to ask, while the store does not say that it is of no use.
+    planned: (Consistency, Option<Polling>),
     started: Mono,
     sources: Vec<Source>,
     targets: Vec<Target>,
@@ -208,6 +211,7 @@ impl Ledger {
         let count = plan.regions.len();
         Ledger {
             started: now.mono,
+            planned: (plan.consistency, plan.polling),
             sources: (0..count).map(|_| Source::new(&plan, now.mono)).collect(),
             targets: (0..count).map(|_| Target::new(&plan, now.mono)).collect(),
             looks: (0..count).map(|_| follow::Look::default()).collect(),
