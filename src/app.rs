@@ -26,10 +26,10 @@ use crate::providers::Nobody;
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
-use crate::stores::Store;
-#[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
+#[cfg(feature = "dynamodb")]
+use crate::stores::{PATIENT_DEADLINE, Store};
 use crate::view::{Identity, Sources};
 
 /// How often the judge looks: states are known to be this fresh.
@@ -238,7 +238,7 @@ async fn start_driver(
                 );
             }
             if plan.polling.is_some() {
-                let deadline = driver::PATIENT_DEADLINE;
+                let deadline = PATIENT_DEADLINE;
                 let provider = CloudWatch::from_settings(settings, dynamodb, &plan.regions, deadline).await;
                 driver::start(store, provider, plan, clock, stop, grace)
             } else {

@@ -4,7 +4,6 @@
 //! that runs beside it notices nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -20,14 +19,11 @@ use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
-use crate::stores::{Answer, Check, Store};
+use crate::stores::{Answer, Check, PATIENT_DEADLINE, Store};
 
 mod report;
 
 pub use report::{Report, Row, Verdict};
-
-/// How long one call may take: there is no schedule to keep, and credentials may have to be fetched first.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Looks at every store.
 pub async fn run(settings: &Settings, clock: Clock) -> Report {
@@ -49,9 +45,9 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
             }
             #[cfg(feature = "dynamodb")]
             StoreKind::Dynamodb(dynamodb) => {
-                let reached = DynamoDbStore::from_settings(store, dynamodb, DEADLINE).await;
+                let reached = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;
                 let regions = reached.known_regions();
-                let provider = CloudWatch::from_settings(store, dynamodb, &regions, DEADLINE).await;
+                let provider = CloudWatch::from_settings(store, dynamodb, &regions, PATIENT_DEADLINE).await;
                 check(Arc::new((reached, provider)), store, asks, clock, &mut report).await;
             }
             #[cfg(not(feature = "dynamodb"))]

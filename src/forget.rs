@@ -4,7 +4,6 @@
 //! condition that it is as it was seen first. The removal replicates like any other write.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::sleep;
 
@@ -14,10 +13,7 @@ use crate::core::model::{Failure, RegionId, Slot};
 use crate::settings::{HeartbeatSettings, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
-use crate::stores::{Forget, Store};
-
-/// How long one call may take: there is no schedule to keep, and credentials may have to be fetched first.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::stores::{Forget, PATIENT_DEADLINE, Store};
 
 /// What is to be forgotten.
 #[derive(Clone, Debug)]
@@ -87,7 +83,7 @@ pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&st
         ))),
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
-            let keeper = DynamoDbStore::from_settings(store, dynamodb, DEADLINE).await;
+            let keeper = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;
             let replica = replica_of(&keeper, store, request)?;
             forget(&keeper, store, replica, request, say).await
         }

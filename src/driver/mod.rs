@@ -19,15 +19,12 @@ use crate::core::model::{Action, Event, EventKind, Failure, Plan, Reason, WriteO
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Mono, Span};
 use crate::providers::Provider;
-use crate::stores::{Answer, Store};
+use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
 mod log;
 
 /// Snapshots are published at most ten times per interval, and at most this often.
 const PUBLISH_EVERY: Span = Span::from_millis(50);
-
-/// For calls that measure nothing: looking at a store, asking a provider.
-pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The end of a driver that others hold.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::heartbeat::Found;
 use crate::core::inspection::{Inspection, Mode};
@@ -15,6 +16,9 @@ use crate::core::time::Wall;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod simulated;
+
+/// How long a call may take that measures nothing: looking at a store, asking a provider, what a person asked for.
+pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// An answer, and what it cost.
 #[derive(Clone, PartialEq, Debug)]

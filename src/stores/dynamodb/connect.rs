@@ -62,12 +62,7 @@ impl Connector {
             Some(own) => Some(Background::of(own, self.patience)),
             None => self.default.clone(),
         };
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(self.deadline)
-            .read_timeout(self.deadline)
-            .operation_timeout(self.deadline)
-            .operation_attempt_timeout(self.deadline)
-            .build();
+        let timeouts = timeouts(self.deadline);
         let mut config = self.shared.clone().into_builder();
         config.set_credentials_provider(provider);
         config
@@ -86,6 +81,16 @@ impl Connector {
         config.set_endpoint_url(region.endpoint.clone());
         Client::from_conf(config.build())
     }
+}
+
+/// No part of a call takes longer than this.
+pub fn timeouts(deadline: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(deadline)
+        .read_timeout(deadline)
+        .operation_timeout(deadline)
+        .operation_attempt_timeout(deadline)
+        .build()
 }
 
 /// The credentials that the settings name for this region, if they do.

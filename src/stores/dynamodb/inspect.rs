@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::types::{
     BillingMode, KeyType, MultiRegionConsistency, ReplicaDescription, ReplicaStatus as Status, TableDescription,
     TableStatus,
 };
 
-use super::{DynamoDbStore, errors};
+use super::{DynamoDbStore, connect, errors};
 use crate::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use crate::core::model::{Failure, Reason, RegionId};
+use crate::stores::PATIENT_DEADLINE;
 
 /// The first version of global tables, which had an API of its own.
 const LEGACY: &str = "2017.11.29";
@@ -17,7 +19,10 @@ const LEGACY: &str = "2017.11.29";
 /// Describes the heartbeats' table, as `region` sees it.
 pub(super) async fn inspect(store: &DynamoDbStore, region: RegionId) -> Result<Inspection, Failure> {
     let client = store.client(region).await;
-    let described = client.describe_table().table_name(&store.table).send().await;
+    // Nothing is measured by it, so it may take its time where heartbeats may not.
+    let patient = || Config::builder().timeout_config(connect::timeouts(PATIENT_DEADLINE));
+    let describe = client.describe_table().table_name(&store.table);
+    let described = describe.customize().config_override(patient()).send().await;
     let described = described.map_err(|error| errors::failure(&error))?;
     let Some(table) = described.table() else {
         let message = "the answer describes no table".to_owned();
@@ -29,7 +34,8 @@ pub(super) async fn inspect(store: &DynamoDbStore, region: RegionId) -> Result<I
         inspection.differs = Some(format!("the table's keys are {is}, and the settings say {said}"));
     }
     if inspection.mode == Mode::Legacy {
-        let described = client.describe_global_table().global_table_name(&store.table).send().await;
+        let describe = client.describe_global_table().global_table_name(&store.table);
+        let described = describe.customize().config_override(patient()).send().await;
         // Where that is not permitted, what else is known of it holds.
         let described = described.ok().and_then(|described| described.global_table_description);
         let group = described.map(|table| table.replication_group.unwrap_or_default()).unwrap_or_default();

@@ -1,11 +1,14 @@
 //! What the adapter makes of a table's description.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
-use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
-use tidegauge::core::model::{Failure, Reason};
+use tidegauge::core::inspection::{self, Capacity, Inspection, Replica, ReplicaStatus};
+use tidegauge::core::model::{Consistency, Failure, Reason};
 use tidegauge::stores::Store;
 
-use super::{Bench, SOURCE, SOURCE_ID, TARGET, with_credentials};
+use super::{Bench, SOURCE, SOURCE_ID, TARGET, store, with_credentials};
+use crate::lab::Mode;
 
 async fn inspect(bench: &Bench, more: Json) -> Result<Inspection, Failure> {
     bench.lab.set_description(SOURCE, more);
@@ -28,7 +31,7 @@ fn a_global_table_is_its_replicas_and_the_region_asked() {
             Inspection {
                 replicas: vec![replica(SOURCE, ReplicaStatus::Active), replica(TARGET, ReplicaStatus::Active)],
                 witnesses: Vec::new(),
-                mode: Mode::Asynchronous,
+                mode: inspection::Mode::Asynchronous,
                 capacity: Some(Capacity::OnDemand),
                 differs: None,
             }
@@ -73,7 +76,7 @@ fn a_table_whose_regions_agree_at_once_says_so_and_a_witness_is_no_replica() {
             "GlobalTableWitnesses": [{ "RegionName": "us-west-2", "WitnessStatus": "ACTIVE" }],
         });
         let inspection = inspect(&bench, strong).await.unwrap();
-        assert_eq!(inspection.mode, Mode::Strong);
+        assert_eq!(inspection.mode, inspection::Mode::Strong);
         assert_eq!(inspection.witnesses, ["us-west-2".into()]);
         assert_eq!(inspection.replicas.len(), 2);
     });
@@ -104,9 +107,20 @@ fn a_table_of_the_first_version_says_so_and_its_replicas_are_asked_for_in_its_ow
         let bench = Bench::start().await;
         let legacy = json!({ "GlobalTableVersion": "2017.11.29", "Replicas": null });
         let inspection = inspect(&bench, legacy).await.unwrap();
-        assert_eq!(inspection.mode, Mode::Legacy);
+        assert_eq!(inspection.mode, inspection::Mode::Legacy);
         let replicas = [SOURCE, TARGET].map(|name| replica(name, ReplicaStatus::Active));
         assert_eq!(inspection.replicas, replicas);
+    });
+}
+
+#[test]
+fn a_table_s_description_may_take_longer_than_a_heartbeat() {
+    with_credentials(async || {
+        let bench = Bench::start().await;
+        bench.lab.set_mode(SOURCE, Mode::Slow(Duration::from_millis(700))).await;
+        let hasty = store(&bench.lab, Duration::from_millis(500), |_| {}).await;
+        assert_eq!(hasty.read(SOURCE_ID, 0, Consistency::Strong).await.outcome.unwrap_err().reason, Reason::Timeout);
+        assert!(hasty.inspect(SOURCE_ID).await.outcome.is_ok());
     });
 }
 
@@ -128,7 +142,7 @@ fn a_table_of_one_region_is_not_replicated_and_one_that_is_not_there_is_not_foun
     with_credentials(async || {
         let bench = Bench::start().await;
         bench.lab.set_members(&[SOURCE]);
-        assert_eq!(inspect(&bench, Json::Null).await.unwrap().mode, Mode::Single);
+        assert_eq!(inspect(&bench, Json::Null).await.unwrap().mode, inspection::Mode::Single);
         bench.lab.set_denied(SOURCE, "DescribeTable", true);
         assert_eq!(inspect(&bench, Json::Null).await.unwrap_err().reason, Reason::Denied);
         bench.lab.set_denied(SOURCE, "DescribeTable", false);
