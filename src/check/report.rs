@@ -117,7 +117,7 @@ impl Report {
             }
         }
         let count = |verdict| self.rows.iter().filter(|row| row.verdict == verdict).count();
-        text + &format!("\n{} errors, {} warnings\n", count(Verdict::Error), count(Verdict::Warning))
+        text + &format!("\nerrors: {}, warnings: {}\n", count(Verdict::Error), count(Verdict::Warning))
     }
 
     /// For a machine.

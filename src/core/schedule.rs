@@ -37,10 +37,17 @@ fn bin_of(age: Span) -> usize {
 static BIN_STARTS: LazyLock<[f64; BINS + 1]> =
     LazyLock::new(|| std::array::from_fn(|bin| if bin == 0 { 0.0 } else { BIN_FIRST * BIN_GROWTH.powi(bin as i32) }));
 
+/// The rates of a pair of which nothing is known: what all pairs begin with, and those that take no samples keep.
+static PRIOR_RATES: LazyLock<Box<[f32]>> = LazyLock::new(|| {
+    let mut nothing = Hazard { weights: vec![0.0; BINS].into(), rates: vec![0.0; BINS].into(), ..Hazard::default() };
+    nothing.build();
+    nothing.rates
+});
+
 /// What one pair's lags look like, as a hazard over a heartbeat's age.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Hazard {
-    /// Decayed sample weight per age bin.
+    /// Decayed sample weight per age bin; empty before the first sample, as are the rates.
     weights: Box<[f32]>,
     total: f32,
     /// Arrivals per second for a heartbeat of that age which has not been seen yet.
@@ -48,22 +55,13 @@ pub struct Hazard {
     samples_since_built: u32,
 }
 
-impl Default for Hazard {
-    fn default() -> Self {
-        let mut hazard = Hazard {
-            weights: vec![0.0; BINS].into(),
-            total: 0.0,
-            rates: vec![0.0; BINS].into(),
-            samples_since_built: 0,
-        };
-        hazard.build();
-        hazard
-    }
-}
-
 impl Hazard {
     /// Learns from one sample: its weight is spread evenly over its bracket.
     pub fn learn(&mut self, bracket: Bracket) {
+        if self.weights.is_empty() {
+            self.weights = vec![0.0; BINS].into();
+            self.rates = PRIOR_RATES.clone();
+        }
         let keep = 1.0 - 1.0 / MEMORY;
         for weight in &mut self.weights {
             *weight *= keep;
@@ -107,7 +105,8 @@ impl Hazard {
 
     /// Arrivals per second expected of an unseen heartbeat of this age.
     fn rate(&self, age: Span) -> f32 {
-        if age.is_negative() { 0.0 } else { self.rates[bin_of(age)] }
+        let rates = if self.rates.is_empty() { &PRIOR_RATES } else { &self.rates };
+        if age.is_negative() { 0.0 } else { rates[bin_of(age)] }
     }
 }
 
