@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::core::model::{Failure, Reason};
 
@@ -46,10 +46,20 @@ where
     }
 }
 
-/// One line for the log. The text ends with the error's debug form, which may repeat a whole answer: what does not fit
-/// is not even formatted.
-fn message<E: Error>(error: &E) -> String {
-    line(format_args!("{}", DisplayErrorContext(error)))
+/// One line for a person: the error, and what caused it. Without the debug form that the SDK's own display of it ends
+/// with, which says all of it again.
+fn message<E: Error + 'static>(error: &E) -> String {
+    let mut text = String::new();
+    let mut said = String::new();
+    for one in chain(error) {
+        let says = one.to_string();
+        if says != said {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&says);
+        }
+        said = says;
+    }
+    line(format_args!("{text}"))
 }
 
 /// One line for the log, of words that may be somebody else's.
