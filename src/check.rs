@@ -143,9 +143,8 @@ async fn check<S: Check, P: Provider>(
 
 /// A short question, for its answer's own sake.
 fn question(region: RegionId, targets: Vec<RegionId>, now: Wall) -> Question {
-    const MINUTE: i64 = 60_000_000;
-    let end = Wall::from_micros(now.as_micros().div_euclid(MINUTE) * MINUTE);
-    let period = Span::from_micros(MINUTE);
+    let period = Span::from_millis(60_000);
+    let end = now.floor(period);
     Question { region, targets, companions: true, period, begin: end - period.times(15), end }
 }
 

@@ -157,6 +157,11 @@ impl Wall {
         self.0
     }
 
+    /// The latest instant, not after this one, that is a whole number of periods after 1970-01-01 UTC.
+    pub const fn floor(self, period: Span) -> Wall {
+        Wall(self.0 - self.0.rem_euclid(period.as_micros()))
+    }
+
     /// Whole milliseconds since 1970-01-01 UTC; 0 for anything earlier.
     pub fn unix_millis(self) -> u64 {
         u64::try_from(self.0 / 1_000).unwrap_or(0)

@@ -69,11 +69,6 @@ impl Weighed {
     }
 }
 
-fn whole(at: Wall, period: Span) -> Wall {
-    let period = period.as_micros();
-    Wall::from_micros(at.as_micros().div_euclid(period) * period)
-}
-
 impl Ledger {
     /// Whether this process asks for a pair.
     fn asks_for(&self, source: RegionId, target: RegionId) -> bool {
@@ -142,8 +137,8 @@ impl Ledger {
         let targets: Vec<RegionId> = others().filter(|target| self.asks_for(region, *target)).collect();
         let companions = others().any(|source| self.asks_for(source, region));
         let Polling { period, delay, .. } = polling;
-        let end = whole(now.wall - self.ahead(region, now.mono) - delay, period);
-        let begin = whole(end - LOOK_BACK.max(period.times(LOOK_BACK_PERIODS)), period);
+        let end = (now.wall - self.ahead(region, now.mono) - delay).floor(period);
+        let begin = (end - LOOK_BACK.max(period.times(LOOK_BACK_PERIODS))).floor(period);
         let is_empty = targets.is_empty() && !companions;
         (!is_empty).then_some(Question { region, targets, companions, period, begin, end })
     }
@@ -180,7 +175,7 @@ impl Ledger {
         let Reading { series, begin, period, value } = *reading;
         let length = if matches!(series, Series::Lag { .. }) { polling.period } else { MINUTE };
         let is_value = value.is_finite() && value >= 0.0;
-        if !is_value || period != length || whole(begin, length) != begin {
+        if !is_value || period != length || begin.floor(length) != begin {
             return;
         }
         let (Series::Lag { source: of, .. }
