@@ -226,6 +226,7 @@ async fn start_driver(
             let store = SimulatedStore::new(simulated.clone(), regions, clock);
             driver::start(store, Nobody, plan, clock, stop, grace)
         }
+        StoreKind::Cosmos(_) => bail!("store {:?} is of a kind that is not measured yet", settings.name),
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;

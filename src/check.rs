@@ -43,6 +43,7 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
                     "it lives in the gauge's own process: there is nothing to reach",
                 );
             }
+            StoreKind::Cosmos(_) => report.note(&store.name, "", "cosmos", "it is not measured yet"),
             #[cfg(feature = "dynamodb")]
             StoreKind::Dynamodb(dynamodb) => {
                 let reached = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;

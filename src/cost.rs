@@ -113,7 +113,7 @@ impl Usage {
             remote_reads: store.remote_reads,
             one_key: match &store.kind {
                 StoreKind::Dynamodb(dynamodb) => dynamodb.heartbeats.sort_key.is_none(),
-                StoreKind::Simulated(_) => false,
+                StoreKind::Cosmos(_) | StoreKind::Simulated(_) => false,
             },
             observers: assumed.observers,
             polls_every: store.provider.as_ref().map(|provider| provider.every),

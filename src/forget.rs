@@ -81,6 +81,7 @@ pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&st
             "store {:?} is simulated: nothing of it outlives the process",
             store.name
         ))),
+        StoreKind::Cosmos(_) => Err(ForgetError::Request(format!("store {:?} is not measured yet", store.name))),
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let keeper = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;

@@ -257,7 +257,11 @@ fn state(
     }
     let throttled = |since: Option<Mono>| since.is_some() && !is_silent(since, plan, now);
     if throttled(pair.writes.throttled_twice_since) {
-        return (State::Throttled, format!("{source} throttles heartbeat writes"));
+        let queue = match pair.writes.failing {
+            Some(Reason::QueueFull) => ": its replication queue is full",
+            _ => "",
+        };
+        return (State::Throttled, format!("{source} throttles heartbeat writes{queue}"));
     }
     if throttled(pair.reads.throttled_twice_since) {
         return (State::Throttled, format!("{target} throttles heartbeat reads"));

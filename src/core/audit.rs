@@ -338,6 +338,7 @@ fn capacities(facts: &[Facts], findings: &mut Vec<Finding>) {
 fn units(capacity: Capacity) -> (u64, u64) {
     match capacity {
         Capacity::OnDemand => (u64::MAX, u64::MAX),
+        Capacity::RequestUnits { per_second, .. } => (per_second, per_second),
         Capacity::Provisioned { read_units, write_units } => (read_units, write_units),
     }
 }

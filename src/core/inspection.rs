@@ -106,6 +106,13 @@ pub enum Capacity {
         /// Write capacity units.
         write_units: u64,
     },
+    /// So many request units a second, in every region alike, for reads and writes together.
+    RequestUnits {
+        /// Request units a second; where they scale by themselves, at most.
+        per_second: u64,
+        /// Whether they scale by themselves, down to a tenth.
+        autoscale: bool,
+    },
 }
 
 impl fmt::Display for Capacity {
@@ -115,8 +122,96 @@ impl fmt::Display for Capacity {
             Capacity::Provisioned { read_units, write_units } => {
                 write!(f, "{read_units} read and {write_units} write units a second")
             }
+            Capacity::RequestUnits { per_second, autoscale: false } => write!(f, "{per_second} RU/s"),
+            Capacity::RequestUnits { per_second, autoscale: true } => {
+                write!(f, "{} to {per_second} RU/s, as needed", per_second / 10)
+            }
         }
     }
+}
+
+/// How consistent an account's reads are unless they ask for less.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AccountConsistency {
+    /// A read anywhere sees the newest write.
+    Strong,
+    /// A read elsewhere is late by so many writes, or so long, at most.
+    BoundedStaleness,
+    /// A client sees its own writes, where it keeps its token.
+    Session,
+    /// Writes are seen in their order.
+    ConsistentPrefix,
+    /// Writes are seen at some time.
+    Eventual,
+}
+
+impl AccountConsistency {
+    /// All of them.
+    pub const ALL: [AccountConsistency; 5] = [
+        AccountConsistency::Strong,
+        AccountConsistency::BoundedStaleness,
+        AccountConsistency::Session,
+        AccountConsistency::ConsistentPrefix,
+        AccountConsistency::Eventual,
+    ];
+
+    /// The name that Azure has for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            AccountConsistency::Strong => "Strong",
+            AccountConsistency::BoundedStaleness => "BoundedStaleness",
+            AccountConsistency::Session => "Session",
+            AccountConsistency::ConsistentPrefix => "ConsistentPrefix",
+            AccountConsistency::Eventual => "Eventual",
+        }
+    }
+}
+
+/// What becomes of two writes of one item in two regions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Conflicts {
+    /// The one stays that has the higher number at this path, such as `/_ts`.
+    HighestWins {
+        /// The path.
+        path: String,
+    },
+    /// A stored procedure decides, or whoever reads the feed of conflicts.
+    Custom,
+}
+
+/// When items of a container go away by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// Never.
+    Off,
+    /// Those that say so themselves.
+    OfItems,
+    /// All, so many seconds after they were last written, unless they say otherwise.
+    After(u64),
+}
+
+/// On how many partitions the slots lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spread {
+    /// Partitions that hold a slot.
+    pub with_slots: usize,
+    /// Partitions that there are.
+    pub partitions: usize,
+}
+
+/// How a store was set up, where there is more than one way; `None` is what was not told.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Setup {
+    /// Whether every region takes writes.
+    pub multi_region_writes: Option<bool>,
+    /// How consistent its reads are.
+    pub consistency: Option<AccountConsistency>,
+    /// What becomes of conflicting writes.
+    pub conflicts: Option<Conflicts>,
+    /// When items go away.
+    pub expiry: Option<Expiry>,
+    /// Where the slots lie.
+    pub spread: Option<Spread>,
 }
 
 /// What one region says of the store.
@@ -132,4 +227,6 @@ pub struct Inspection {
     pub capacity: Option<Capacity>,
     /// What of it is not as the settings say, in words.
     pub differs: Option<String>,
+    /// How it was set up; `None` for a kind of store that leaves no choice.
+    pub setup: Option<Setup>,
 }

@@ -13,6 +13,7 @@ pub mod clocks;
 pub mod companions;
 pub mod count;
 pub mod echo;
+pub mod failure;
 pub mod heartbeat;
 pub mod history;
 pub mod hour;

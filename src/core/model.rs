@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub use super::failure::{Failure, Reason};
 use super::heartbeat::{Found, Heartbeat};
 use super::inspection::Inspection;
 use super::provider::{Polling, Question, Reading};
@@ -216,83 +217,6 @@ impl Plan {
         let retired = self.retired;
         (0..self.regions.len() as u16).map(RegionId).filter(move |region| !retired.contains(*region))
     }
-}
-
-/// Why a call failed. Closed, so that it can be a metric label.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Reason {
-    /// The store refused for lack of capacity.
-    Throttled,
-    /// The caller may not do this.
-    Denied,
-    /// No credentials, or they have expired.
-    Credentials,
-    /// No such table, container or account.
-    NotFound,
-    /// No answer within the deadline.
-    Timeout,
-    /// No connection, or it broke.
-    Connect,
-    /// The name did not resolve.
-    Dns,
-    /// Anything else, server errors among them.
-    Other,
-}
-
-impl Reason {
-    /// Every reason, in the order of [`Reason::index`].
-    pub const ALL: [Reason; 8] = [
-        Reason::Throttled,
-        Reason::Denied,
-        Reason::Credentials,
-        Reason::NotFound,
-        Reason::Timeout,
-        Reason::Connect,
-        Reason::Dns,
-        Reason::Other,
-    ];
-
-    /// Its place in [`Reason::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The metric label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Reason::Throttled => "throttled",
-            Reason::Denied => "denied",
-            Reason::Credentials => "credentials",
-            Reason::NotFound => "not_found",
-            Reason::Timeout => "timeout",
-            Reason::Connect => "connect",
-            Reason::Dns => "dns",
-            Reason::Other => "other",
-        }
-    }
-
-    /// In words, for a person on call.
-    pub fn words(self) -> &'static str {
-        match self {
-            Reason::Throttled => "the store throttles us",
-            Reason::Denied => "access is denied",
-            Reason::Credentials => "credentials are missing or have expired",
-            Reason::NotFound => "the table is not there",
-            Reason::Timeout => "no answer within the deadline",
-            Reason::Connect => "no connection",
-            Reason::Dns => "the endpoint's name does not resolve",
-            Reason::Other => "the store answered with an error",
-        }
-    }
-}
-
-/// A call that failed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    /// The closed reason.
-    pub reason: Reason,
-    /// What the store or the SDK said, for the log.
-    pub message: String,
 }
 
 /// On what condition a heartbeat may be written: the fence between writers. It is decided on slot 0.

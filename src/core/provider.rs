@@ -96,13 +96,14 @@ pub struct Polling {
 /// Why a question failed, in words for a person on call.
 pub fn failing_words(reason: Reason) -> &'static str {
     match reason {
-        Reason::Throttled => "it throttles us",
+        Reason::Throttled | Reason::QueueFull => "it throttles us",
         Reason::Denied => "access to it is denied",
         Reason::Credentials => "credentials are missing or have expired",
         Reason::NotFound => "it knows no such store",
         Reason::Timeout => "no answer within the deadline",
         Reason::Connect => "no connection",
         Reason::Dns => "its name does not resolve",
-        Reason::Other => "it answered with an error",
+        Reason::Unavailable => "it is out of service",
+        Reason::OtherRegion | Reason::Other => "it answered with an error",
     }
 }

@@ -40,6 +40,7 @@ pub fn report(settings: &Settings, assumed: Assumed) -> Result<String, NotCounte
     for store in &settings.stores {
         match store.kind {
             StoreKind::Simulated(_) => lines.push(Line::sum(&store.name, "simulated: costs nothing", 0.0)),
+            StoreKind::Cosmos(_) => lines.push(Line::sum(&store.name, "Cosmos DB: not counted yet", 0.0)),
             StoreKind::Dynamodb(_) => {
                 let usage = Usage::of(store, assumed)?;
                 let (mut of_store, usd) = store_lines(&usage, settings);

@@ -21,6 +21,7 @@ pub(super) const REGIONS: RegionRules = RegionRules {
     name: words::aws_region,
     keys: &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile"],
     kind: "DynamoDB",
+    example: "us-east-1",
 };
 
 const EXAMPLE: &str = "companion = { table = \"TidegaugeHeartbeats\", partition_key = \"PK\", sort_key = \"SK\" }";

@@ -13,6 +13,7 @@ use std::path::Path;
 mod bare;
 mod cell;
 mod clock;
+mod cosmos;
 mod dynamodb;
 mod error;
 mod heartbeat;
@@ -34,6 +35,7 @@ mod words;
 
 pub use cell::CellSettings;
 pub use clock::ClockSettings;
+pub use cosmos::{CosmosAuth, CosmosSettings};
 pub use dynamodb::DynamodbSettings;
 pub use error::{Problem, SettingsError};
 pub use heartbeat::HeartbeatSettings;

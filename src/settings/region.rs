@@ -20,8 +20,6 @@ pub struct RegionSettings {
     pub external_id: Option<Redacted>,
     /// AWS: the profile of the shared configuration files to take credentials from.
     pub profile: Option<String>,
-    /// Azure: the client id of the managed identity to use.
-    pub client_id: Option<String>,
 }
 
 /// A text that is handed on, and never printed.
@@ -49,11 +47,12 @@ pub(super) struct RegionRules {
     pub(super) keys: &'static [&'static str],
     /// The kind, in a sentence: `DynamoDB`.
     pub(super) kind: &'static str,
+    /// What a name looks like.
+    pub(super) example: &'static str,
 }
 
 /// All keys beside `name`, of every kind of store.
-pub(super) const ALL_KEYS: &[&str] =
-    &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile", "client_id"];
+pub(super) const ALL_KEYS: &[&str] = &["endpoint", "cloudwatch_endpoint", "role_arn", "external_id", "profile"];
 
 impl RegionSettings {
     /// The name that stands for every region.
@@ -68,7 +67,6 @@ impl RegionSettings {
             role_arn: None,
             external_id: None,
             profile: None,
-            client_id: None,
         }
     }
 
@@ -87,18 +85,16 @@ impl RegionSettings {
             role_arn,
             external_id,
             profile: self.profile.or(other.profile),
-            client_id: self.client_id.or(other.client_id),
         }
     }
 
     /// Whether the replica stands on this host, as in tests: plain http goes no further.
     pub fn is_here(&self) -> bool {
-        let scheme = self.endpoint.as_ref().and_then(|url| url.split_once(':'));
-        scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+        self.endpoint.as_deref().is_some_and(is_plain)
     }
 
     pub(super) fn read(mut section: Section<'_>, rules: &RegionRules) -> RegionSettings {
-        section.require("name", "every region has one, such as name = \"us-east-1\"");
+        section.require("name", &format!("every region has one, such as name = {:?}", rules.example));
         let name = section.text("name", rules.name).unwrap_or_default();
         if !name.is_empty() {
             section.call_it(&name);
@@ -110,7 +106,6 @@ impl RegionSettings {
             role_arn: section.text("role_arn", role_arn),
             external_id: section.text("external_id", not_empty).map(Redacted),
             profile: section.text("profile", not_empty),
-            client_id: section.text("client_id", not_empty),
         };
         for key in ALL_KEYS.iter().filter(|key| section.has(key) && !rules.keys.contains(key)) {
             section.problem(key, format!("means nothing to a {} store; remove it", rules.kind));
@@ -123,7 +118,12 @@ impl RegionSettings {
     }
 }
 
-fn not_empty(text: &str) -> Result<String, String> {
+/// Whether a URL is one of plain http.
+pub(super) fn is_plain(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+}
+
+pub(super) fn not_empty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("is empty; set it, or remove the key".to_owned()) } else { Ok(text.to_owned()) }
 }
 

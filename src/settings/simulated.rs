@@ -118,7 +118,8 @@ impl SimulatedPairs {
 }
 
 /// What a simulated store knows of its regions: nothing has to be reached.
-pub(super) const REGIONS: RegionRules = RegionRules { name: words::region, keys: &[], kind: "simulated" };
+pub(super) const REGIONS: RegionRules =
+    RegionRules { name: words::region, keys: &[], kind: "simulated", example: "us-east-1" };
 
 impl SimulatedSettings {
     /// `regions` are the store's, whose names the events use; none, where they could not be read.

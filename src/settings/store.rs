@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::cosmos::{self, CosmosSettings};
 use super::dynamodb::{self, DynamodbSettings};
 use super::heartbeat::HeartbeatSettings;
 use super::local;
@@ -64,6 +65,8 @@ pub struct StoreSettings {
 /// Of which kind a store is, and what that kind needs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreKind {
+    /// A container of Azure Cosmos DB.
+    Cosmos(CosmosSettings),
     /// A global table of DynamoDB.
     Dynamodb(DynamodbSettings),
     /// A store in this process, whose lag is known.
@@ -73,12 +76,13 @@ pub enum StoreKind {
 impl StoreKind {
     /// Whether such a store can be asked what replicas it has, and how it is set up.
     pub fn says_what_it_is(&self) -> bool {
-        matches!(self, StoreKind::Dynamodb(_))
+        matches!(self, StoreKind::Cosmos(_) | StoreKind::Dynamodb(_))
     }
 
-    /// The word for it, as in the settings: `dynamodb`, `simulated`.
+    /// The word for it, as in the settings: `cosmos`, `dynamodb`, `simulated`.
     pub fn label(&self) -> &'static str {
         match self {
+            StoreKind::Cosmos(_) => "cosmos",
             StoreKind::Dynamodb(_) => "dynamodb",
             StoreKind::Simulated(_) => "simulated",
         }
@@ -109,7 +113,7 @@ impl KindKey {
 
 /// What is not known of yet is not judged either: any name, all keys.
 const REGIONS_OF_ANY_KIND: RegionRules =
-    RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later" };
+    RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later", example: "us-east-1" };
 
 impl StoreSettings {
     /// How many region pairs a process with these settings measures; none where the store is to be asked.
@@ -174,8 +178,8 @@ impl StoreSettings {
         let reads_per_interval = reads_per_interval(&mut section, place.role);
         let warn_lag = section.duration("warn_lag", WARN_LAG).unwrap_or(Duration::from_secs(5));
         let reached = reached(&regions, &region_overrides);
-        let provider = ProviderSettings::read(&mut section, place, kinds.first().copied(), &reached);
         let kind = kind(&mut section, &kinds, &region_names, heartbeat.placement);
+        let provider = ProviderSettings::read(&mut section, place, kind.as_ref(), &reached);
         section.finish();
         // One in every pod of the application: the cheapest reads that there are.
         let asks_for_strong = read == Some(Consistency::Strong);
@@ -239,16 +243,20 @@ fn reads_per_interval(section: &mut Section<'_>, role: Role) -> u32 {
 }
 
 fn regions(section: &mut Section<'_>, kind: Option<KindKey>) -> Vec<RegionSettings> {
-    let example = "[ { name = \"us-east-1\" }, { name = \"eu-west-1\" } ]";
     let rules = match kind {
+        Some(KindKey::Cosmos) => &cosmos::REGIONS,
         Some(KindKey::Dynamodb) => &dynamodb::REGIONS,
         Some(KindKey::Simulated) => &simulated::REGIONS,
-        Some(KindKey::Cosmos | KindKey::Redis) | None => &REGIONS_OF_ANY_KIND,
+        Some(KindKey::Redis) | None => &REGIONS_OF_ANY_KIND,
     };
-    section.require(
-        "regions",
-        &format!("name the replicas, such as regions = {example}, or let the store name them: regions = \"auto\""),
-    );
+    let (example, auto) = match kind {
+        Some(KindKey::Cosmos) => ("[ { name = \"East US\" }, { name = \"West Europe\" } ]", ""),
+        _ => (
+            "[ { name = \"us-east-1\" }, { name = \"eu-west-1\" } ]",
+            ", or let the store name them: regions = \"auto\"",
+        ),
+    };
+    section.require("regions", &format!("name the replicas, such as regions = {example}{auto}"));
     let count_before = section.problem_count();
     let entries = section.sections("regions", example);
     let regions: Vec<RegionSettings> = entries.into_iter().map(|entry| RegionSettings::read(entry, rules)).collect();
@@ -298,7 +306,7 @@ fn named_once(section: &Section<'_>, key: &str, regions: &[RegionSettings]) {
 
 /// What the store's kind needs. All kinds that are there are read, so that the problems of each are known.
 fn kind(section: &mut Section<'_>, kinds: &[KindKey], regions: &[String], placement: Placement) -> Option<StoreKind> {
-    const KINDS: &str = "[stores.dynamodb] or [stores.simulated]";
+    const KINDS: &str = "[stores.dynamodb], [stores.cosmos] or [stores.simulated]";
     match kinds {
         [] => section.problem_here(format!("says nothing of what kind of store it is; add {KINDS}")),
         [_] => {}
@@ -319,7 +327,11 @@ fn kind(section: &mut Section<'_>, kinds: &[KindKey], regions: &[String], placem
                 let read = section.section("simulated").map(|section| SimulatedSettings::read(section, regions));
                 known = read.map(StoreKind::Simulated).or(known);
             }
-            KindKey::Cosmos | KindKey::Redis => {
+            KindKey::Cosmos => {
+                let read = section.section("cosmos").map(|section| CosmosSettings::read(section, placement));
+                known = read.map(StoreKind::Cosmos).or(known);
+            }
+            KindKey::Redis => {
                 section.allow(kind.key());
                 if kinds.contains(&kind) {
                     section.problem(kind.key(), format!("comes in a later release; this one measures {KINDS}"));

@@ -293,10 +293,8 @@ fn remote_reads_are_for_gauges_with_a_region_of_their_own() {
 
 #[test]
 fn what_comes_with_a_later_release_is_refused_and_says_so() {
-    for kind in ["cosmos", "redis"] {
-        let found = complaints(&STORE.replace("simulated", kind));
-        assert!(found.len() == 1 && found[0].contains("comes in a later release"), "{found:?}");
-    }
+    let found = complaints(&STORE.replace("simulated", "redis"));
+    assert!(found.len() == 1 && found[0].contains("comes in a later release"), "{found:?}");
 }
 
 #[test]

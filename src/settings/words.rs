@@ -84,6 +84,11 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
     url(text, "such as \"https://dynamodb.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"")
 }
 
+/// The URL of an account of Cosmos DB, or of Azure's resource manager.
+pub(super) fn cosmos_endpoint(text: &str) -> Result<String, String> {
+    url(text, "such as \"https://cells.documents.azure.com\" or \"http://127.0.0.1:8081\"")
+}
+
 /// The URL of CloudWatch's endpoint in a region.
 pub(super) fn cloudwatch_endpoint(text: &str) -> Result<String, String> {
     url(text, "such as \"https://monitoring.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"")

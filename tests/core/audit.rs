@@ -20,6 +20,7 @@ fn inspection(names: &[&str]) -> Inspection {
         mode: if names.len() == 1 { Mode::Single } else { Mode::Asynchronous },
         capacity: Some(Capacity::OnDemand),
         differs: None,
+        setup: None,
     }
 }
 

@@ -27,6 +27,7 @@ fn inspection(replicas: &[(usize, ReplicaStatus)]) -> Inspection {
         mode: Mode::Asynchronous,
         capacity: Some(Capacity::OnDemand),
         differs: None,
+        setup: None,
     }
 }
 

@@ -88,7 +88,7 @@ impl Calls {
     fn failed(&mut self, reason: Reason, at: Mono, gap: Span, random: f64) {
         self.failures += 1;
         self.failing = Some(reason);
-        if reason == Reason::Throttled {
+        if reason.is_throttling() {
             self.throttled = [self.throttled[1], Some(at)];
         }
         let doublings = self.failures.saturating_sub(2).min(16);

@@ -65,6 +65,7 @@ fn of(table: &TableDescription, here: &Arc<str>) -> Inspection {
         witnesses: witnesses.map(Arc::from).collect(),
         capacity: capacity(table),
         differs: None,
+        setup: None,
         replicas,
     }
 }

@@ -34,6 +34,7 @@ fn a_global_table_is_its_replicas_and_the_region_asked() {
                 mode: inspection::Mode::Asynchronous,
                 capacity: Some(Capacity::OnDemand),
                 differs: None,
+                setup: None,
             }
         );
     });
