@@ -7,7 +7,7 @@
 
 use super::heartbeat::{Found, Heartbeat};
 use super::model::{Beat, Expect, WriterId};
-use super::time::{Mono, Now, Span};
+use super::time::{Mono, Now, Span, Wall};
 
 /// A run, or an instant, further ahead of the clock than this is rubbish.
 const AHEAD_MAX: Span = Span::from_millis(24 * 3_600 * 1_000);
@@ -16,6 +16,15 @@ const AHEAD_MAX: Span = Span::from_millis(24 * 3_600 * 1_000);
 pub fn is_plausible(heartbeat: &Heartbeat, now: Now) -> bool {
     let limit = now.wall + AHEAD_MAX;
     heartbeat.beat.run <= limit.unix_millis() && heartbeat.written_at <= limit
+}
+
+/// Whether what was found is somebody's heartbeat, of this format or a newer one, as seen from `wall`: not to be thrown away.
+pub fn is_usable(found: &Found, wall: Wall) -> bool {
+    match found {
+        Found::Heartbeat(heartbeat) => is_plausible(heartbeat, Now { mono: Mono::from_nanos(0), wall }),
+        Found::NewerFormat { .. } => true,
+        Found::Invalid(_) => false,
+    }
 }
 
 /// The state of the writer's seat of one source, as this process knows it.

@@ -141,7 +141,7 @@ fn all_problems_come_in_one_error_each_with_its_key() {
         r#"x.toml: stores[1] ("orders").simulated.events[0].target_region: "c" is not one of this store's regions; use b"#,
         r#"x.toml: stores[2].name: is missing; every store has one, such as name = "orders""#,
         r#"x.toml: stores[2].regions: 0 is not a number of replicas to measure between; use 2 to 30"#,
-        r#"x.toml: stores[2]: says nothing of what kind of store it is; add [stores.dynamodb] or [stores.simulated]"#,
+        r#"x.toml: stores[2]: says nothing of what kind of store it is; add [stores.dynamodb], [stores.cosmos] or [stores.simulated]"#,
         r#"x.toml: unknown key `rol`; did you mean `role`?"#,
     ];
     for line in &found {

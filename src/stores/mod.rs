@@ -13,9 +13,13 @@ use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
+#[cfg(feature = "cosmos")]
+pub mod cosmos;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod simulated;
+#[cfg(any(feature = "cosmos", feature = "dynamodb"))]
+pub(crate) mod text;
 
 /// How long a call may take that measures nothing: looking at a store, asking a provider, what a person asked for.
 pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);

@@ -10,6 +10,8 @@ mod lab_tests;
 
 #[cfg(feature = "dynamodb")]
 mod cloudwatch;
+#[cfg(feature = "cosmos")]
+mod cosmos;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod golden;

@@ -1,16 +1,13 @@
 //! What went wrong, as one of the closed reasons, and whether a write may have been committed all the same.
 
 use std::error::Error;
-use std::fmt::{self, Write};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::core::model::{Failure, Reason};
-
-/// Longest message that is kept, in characters.
-const MESSAGE_MAX: usize = 300;
+use crate::stores::text;
 
 /// What an error means.
 pub fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
@@ -59,31 +56,7 @@ fn message<E: Error + 'static>(error: &E) -> String {
         }
         said = says;
     }
-    line(format_args!("{text}"))
-}
-
-/// One line for the log, of words that may be somebody else's.
-pub fn line(words: fmt::Arguments<'_>) -> String {
-    let mut line = Line { text: String::new(), room: MESSAGE_MAX };
-    // The only error is a full line.
-    let _ = line.write_fmt(words);
-    line.text
-}
-
-/// Text without control characters, cut where it is full: answers are not to be trusted with a log's layout.
-struct Line {
-    text: String,
-    room: usize,
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-            self.text.push(if character.is_control() { ' ' } else { character });
-        }
-        Ok(())
-    }
+    text::line(format_args!("{text}"))
 }
 
 fn of_code(code: &str) -> Reason {

@@ -17,7 +17,6 @@ use crate::core::heartbeat::Found;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::reign;
-use crate::core::time::{Mono, Now, Wall};
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::{Answer, Store};
 
@@ -168,7 +167,7 @@ impl DynamoDbStore {
             Ok(output) => {
                 let spent = units(output.consumed_capacity());
                 let stored = output.item().map(|item| item::decode(item, &heartbeat.source, heartbeat.slot));
-                if stored.as_ref().is_some_and(|found| is_usable(found, heartbeat.written_at)) {
+                if stored.as_ref().is_some_and(|found| reign::is_usable(found, heartbeat.written_at)) {
                     return Answer {
                         outcome: WriteOutcome::Refused { stored },
                         capacity_units: spent,
@@ -232,15 +231,6 @@ impl DynamoDbStore {
         }
         let message = format!("{} holds more than {PAGES_MAX} pages: who writes there?", keys::shown(&partition));
         (Err(Failure { reason: Reason::Other, message }), spent)
-    }
-}
-
-/// Whether what was found is somebody's heartbeat, of this format or a newer one, as seen from `wall`.
-fn is_usable(found: &Found, wall: Wall) -> bool {
-    match found {
-        Found::Heartbeat(heartbeat) => reign::is_plausible(heartbeat, Now { mono: Mono::from_nanos(0), wall }),
-        Found::NewerFormat { .. } => true,
-        Found::Invalid(_) => false,
     }
 }
 

@@ -1,0 +1,401 @@
+//! Azure Cosmos DB with multi-region writes: each region is reached by a client that is pinned to it.
+//!
+//! The store compares no more than a document's etag, so the fence is decided here ([`fence`]) and an etag carries the
+//! decision out: a write replaces exactly the document that was judged, or is refused. Every answer is held against the
+//! region that was asked: one from elsewhere is a call that failed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use azure_core::http::Etag;
+use azure_data_cosmos::models::ItemResponse;
+use azure_data_cosmos::options::{ItemReadOptions, ItemWriteOptions, Precondition, QueryOptions, Region};
+use azure_data_cosmos::{CosmosError, CosmosRuntime, FeedScope};
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt;
+
+use crate::core::heartbeat::{Found, Heartbeat};
+use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::time::Wall;
+use crate::settings::{CosmosSettings, StoreSettings};
+use crate::stores::{Answer, PATIENT_DEADLINE, Store};
+
+pub mod connect;
+mod errors;
+mod fence;
+mod item;
+mod keys;
+
+use connect::{Connector, Container};
+use fence::{Step, Stored};
+use item::Document;
+
+/// Pages of one slot's partition that are read at most: whoever fills these is not a region, and must not keep the reader
+/// busy.
+const PAGES_MAX: usize = 16;
+
+/// How often a write looks again at what came in its way, before it is given up.
+const ROUNDS_MAX: usize = 3;
+
+/// A container with multi-region writes.
+pub struct CosmosStore {
+    connector: Arc<Connector>,
+    /// By the regions' ids.
+    sites: Vec<Site>,
+    names: Vec<Arc<str>>,
+}
+
+/// One region.
+struct Site {
+    others: Vec<Region>,
+    /// The container as reached through it; made with the first call, and again where it was gone.
+    ready: RwLock<Option<Arc<Container>>>,
+    /// That takes several round trips, which a heartbeat's deadline may be too short for: it goes on when a call has given
+    /// up, and one at a time.
+    connecting: tokio::sync::Mutex<Option<JoinHandle<Result<Container, Failure>>>>,
+    /// What our own writes left there, by slot: it saves looking before the next one.
+    written: Mutex<HashMap<Slot, Stored>>,
+}
+
+/// What is known of a document before it is written.
+enum Known {
+    Nothing,
+    Absent,
+    There(Stored),
+}
+
+impl fmt::Debug for CosmosStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CosmosStore").field("at", &self.connector.describe()).field("regions", &self.names).finish()
+    }
+}
+
+/// What a call came to, and the request units that it took.
+type Charged<T> = (Result<T, Failure>, f64);
+
+impl CosmosStore {
+    /// A store as the settings say. Reaches nothing yet. Heartbeats are not waited for longer than `deadline`.
+    pub fn from_settings(settings: &StoreSettings, cosmos: &CosmosSettings, deadline: Duration) -> CosmosStore {
+        for complaint in connect::overrides(|name| std::env::var_os(name).is_some()) {
+            tracing::warn!(store = %settings.name, "{complaint}");
+        }
+        CosmosStore::new(settings, Connector::new(cosmos, deadline))
+    }
+
+    /// The same on a runtime of the SDK that was made elsewhere.
+    pub fn with_runtime(
+        settings: &StoreSettings,
+        cosmos: &CosmosSettings,
+        deadline: Duration,
+        runtime: CosmosRuntime,
+    ) -> CosmosStore {
+        CosmosStore::new(settings, Connector::with_runtime(cosmos, deadline, runtime))
+    }
+
+    fn new(settings: &StoreSettings, connector: Connector) -> CosmosStore {
+        let names: Vec<Arc<str>> = settings.regions.iter().map(|region| region.name.as_str().into()).collect();
+        let regions: Vec<Region> = names.iter().map(|name| Region::new(name.to_string())).collect();
+        let site = |region: &Region| Site {
+            others: regions.iter().filter(|other| *other != region).cloned().collect(),
+            ready: RwLock::default(),
+            connecting: tokio::sync::Mutex::default(),
+            written: Mutex::default(),
+        };
+        CosmosStore { connector: Arc::new(connector), sites: regions.iter().map(site).collect(), names }
+    }
+
+    fn site(&self, region: RegionId) -> &Site {
+        &self.sites[region.index()]
+    }
+
+    fn name(&self, region: RegionId) -> &Arc<str> {
+        &self.names[region.index()]
+    }
+
+    /// The container, as a region has it.
+    async fn container(&self, region: RegionId) -> Result<Arc<Container>, Failure> {
+        let site = self.site(region);
+        let ready = || site.ready.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(ready) = ready() {
+            return Ok(ready);
+        }
+        let mut connecting = site.connecting.lock().await;
+        if let Some(ready) = ready() {
+            return Ok(ready);
+        }
+        let start = || {
+            let (connector, name, others) = (self.connector.clone(), self.name(region).clone(), site.others.clone());
+            tokio::spawn(async move {
+                let found = tokio::time::timeout(PATIENT_DEADLINE, connector.container(&name, &others)).await;
+                found.unwrap_or_else(|_| Err(late()))
+            })
+        };
+        let found = connecting.get_or_insert_with(start).await;
+        *connecting = None;
+        let container = Arc::new(found.unwrap_or_else(|_| Err(late()))?);
+        *site.ready.write().unwrap_or_else(PoisonError::into_inner) = Some(container.clone());
+        Ok(container)
+    }
+
+    /// A container that is gone may come again as another one, and a key that is refused may have been renewed: what was
+    /// made for the old ones is of no use.
+    fn note(&self, region: RegionId, failure: &Failure) {
+        if matches!(failure.reason, Reason::NotFound | Reason::Credentials) {
+            *self.site(region).ready.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// Reads a slot: the logical partition that holds it, or its heartbeats one by one where each is one.
+    async fn slot(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
+        let container = match self.container(target).await {
+            Ok(container) => container,
+            Err(failure) => return (Err(failure), 0.0),
+        };
+        match container.keys.one_each() {
+            false => self.query(&container, slot, consistency).await,
+            true => self.points(&container, slot, consistency).await,
+        }
+    }
+
+    async fn query(&self, container: &Container, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
+        let (mut read, mut spent) = (SlotRead::default(), 0.0);
+        let options = QueryOptions::default().with_operation_options(container.reading(consistency));
+        let scope = FeedScope::partition(container.keys.slot(slot));
+        let pages = container.client.query_items::<Document>("SELECT * FROM c", scope, Some(options)).await;
+        let mut pages = match pages {
+            Ok(pages) => pages.into_pages(),
+            Err(error) => return (Err(failure_of(&error, container, &mut spent)), spent),
+        };
+        for _ in 0..PAGES_MAX {
+            let page = match pages.next().await {
+                None => return (Ok(read), spent),
+                Some(Err(error)) => return (Err(failure_of(&error, container, &mut spent)), spent),
+                Some(Ok(page)) => page,
+            };
+            spent += page.headers().request_charge().map_or(0.0, |charge| charge.value());
+            if let Some(failure) = errors::elsewhere(&page.diagnostics(), &container.region) {
+                return (Err(failure), spent);
+            }
+            for document in page.items() {
+                let source = item::id(document).and_then(|id| keys::source_of(id, slot, &self.names));
+                match source {
+                    Some(index) => {
+                        let found = item::decode(document, &self.names[index], slot);
+                        read.found.push((RegionId(index as u16), found));
+                    }
+                    None => read.unknown_sources = read.unknown_sources.saturating_add(1),
+                }
+            }
+        }
+        let message = format!("slot {slot} holds more than {PAGES_MAX} pages: who writes there?");
+        (Err(Failure { reason: Reason::Other, message }), spent)
+    }
+
+    /// All sources at once. A source that nobody answered for is not known to be missing, so the read fails then.
+    async fn points(&self, container: &Container, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
+        let reads = self.names.iter().map(|source| self.point(container, source, slot, consistency));
+        let (mut read, mut spent, mut failed) = (SlotRead::default(), 0.0, None);
+        for (index, (found, charge)) in futures_util::future::join_all(reads).await.into_iter().enumerate() {
+            spent += charge;
+            match found {
+                Ok(Some(stored)) => read.found.push((RegionId(index as u16), stored.found)),
+                Ok(None) => {}
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        (failed.map_or(Ok(read), Err), spent)
+    }
+
+    /// What lies under the key of a source.
+    async fn point(
+        &self,
+        container: &Container,
+        source: &Arc<str>,
+        slot: Slot,
+        consistency: Consistency,
+    ) -> Charged<Option<Stored>> {
+        let options = ItemReadOptions::default().with_operation_options(container.reading(consistency));
+        let key = container.keys.heartbeat(source, slot);
+        match container.client.read_item(key, &keys::id(slot, source), Some(options)).await {
+            Ok(response) => {
+                let (document, spent) = taken(response, container);
+                let stored = document.and_then(|(document, etag)| {
+                    let etag = etag.ok_or_else(|| other("a document came without its etag"))?;
+                    Ok(Some(Stored { found: item::decode(&document, source, slot), etag: etag.into() }))
+                });
+                (stored, spent)
+            }
+            Err(error) => {
+                let mut spent = charge_of(&error);
+                match errors::elsewhere_of(&error, &container.region) {
+                    Some(failure) => (Err(failure), spent),
+                    None if errors::is_absent(&error) => (Ok(None), spent),
+                    None => (Err(failure_of(&error, container, &mut spent)), spent),
+                }
+            }
+        }
+    }
+
+    /// Writes a heartbeat where the fence lets it. What is known of the document from our own last write saves looking; where
+    /// that is not so any more, nothing was written, and it is looked at.
+    async fn fenced(&self, write: &Write) -> (WriteOutcome, f64, Option<Wall>) {
+        let mut spent = 0.0;
+        let failed = |failure, maybe_committed| WriteOutcome::Failed { failure, maybe_committed };
+        let container = match self.container(write.source).await {
+            Ok(container) => container,
+            Err(failure) => return (failed(failure, false), spent, None),
+        };
+        let heartbeat = &write.heartbeat;
+        let (source, slot) = (&heartbeat.source, heartbeat.slot);
+        let mut known = self.known(write);
+        for _ in 0..ROUNDS_MAX {
+            let stored = match std::mem::replace(&mut known, Known::Nothing) {
+                Known::There(stored) => Some(stored),
+                Known::Absent => None,
+                Known::Nothing => {
+                    let (read, charge) = self.point(&container, source, slot, Consistency::Strong).await;
+                    spent += charge;
+                    match read {
+                        Ok(stored) => stored,
+                        Err(failure) => return (failed(failure, false), spent, None),
+                    }
+                }
+            };
+            let step = fence::decide(write.expect, heartbeat, stored.as_ref().map(|stored| &stored.found));
+            if step == Step::Refuse {
+                return (WriteOutcome::Refused { stored: stored.map(|stored| stored.found) }, spent, None);
+            }
+            let etag = stored.as_ref().map(|stored| stored.etag.clone());
+            let written = self.put(&container, heartbeat, etag).await;
+            match written {
+                Ok(response) => {
+                    let (document, charge) = taken(response, &container);
+                    spent += charge;
+                    let (document, etag) = match document {
+                        Ok(document) => document,
+                        // It is somewhere.
+                        Err(failure) => return (failed(failure, true), spent, None),
+                    };
+                    let left =
+                        etag.map(|etag| Stored { found: Found::Heartbeat(heartbeat.clone()), etag: etag.into() });
+                    self.remember(write, left);
+                    let replaced = stored.filter(|_| write.want_replaced).and_then(|stored| match stored.found {
+                        Found::Heartbeat(replaced) => Some(replaced.beat),
+                        _ => None,
+                    });
+                    return (WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
+                }
+                Err(error) => {
+                    self.remember(write, None);
+                    let elsewhere = errors::elsewhere_of(&error, &container.region);
+                    if elsewhere.is_none() && errors::is_overtaken(&error) {
+                        spent += charge_of(&error);
+                        continue;
+                    }
+                    let maybe_committed = errors::maybe_committed(&error);
+                    let failure = failure_of(&error, &container, &mut spent);
+                    return (failed(failure, maybe_committed), spent, None);
+                }
+            }
+        }
+        let message = format!("slot {slot} of {source} was changed by somebody else {ROUNDS_MAX} times at once");
+        (failed(Failure { reason: Reason::Other, message }, false), spent, None)
+    }
+
+    /// What our own last write left, as far as it helps.
+    fn known(&self, write: &Write) -> Known {
+        match write.expect {
+            Expect::Takeover { seen: None } => Known::Absent,
+            Expect::Steady | Expect::Follow => {
+                let written = self.site(write.source).written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.get(&write.heartbeat.slot).cloned().map_or(Known::Nothing, Known::There)
+            }
+            Expect::Takeover { seen: Some(_) } | Expect::ReplaceInvalid => Known::Nothing,
+        }
+    }
+
+    fn remember(&self, write: &Write, left: Option<Stored>) {
+        let mut written = self.site(write.source).written.lock().unwrap_or_else(PoisonError::into_inner);
+        match left {
+            Some(left) => drop(written.insert(write.heartbeat.slot, left)),
+            None => drop(written.remove(&write.heartbeat.slot)),
+        }
+    }
+
+    async fn put(
+        &self,
+        container: &Container,
+        heartbeat: &Heartbeat,
+        etag: Option<Etag>,
+    ) -> Result<ItemResponse, CosmosError> {
+        let (source, slot) = (&heartbeat.source, heartbeat.slot);
+        let (key, id) = (container.keys.heartbeat(source, slot), keys::id(slot, source));
+        let document = item::encode(heartbeat, &container.keys);
+        let options = ItemWriteOptions::default().with_operation_options(container.writing());
+        match etag {
+            None => container.client.create_item(key, &id, document, Some(options)).await,
+            Some(etag) => {
+                let options = options.with_precondition(Precondition::IfMatch(etag));
+                container.client.replace_item(key, &id, document, Some(options)).await
+            }
+        }
+    }
+}
+
+/// What an answer bears: the document and its etag, where it is the right region's; and what it took.
+fn taken(response: ItemResponse, container: &Container) -> Charged<(Document, Option<String>)> {
+    let spent = response.headers().request_charge().map_or(0.0, |charge| charge.value());
+    if let Some(failure) = errors::elsewhere(&response.diagnostics(), &container.region) {
+        return (Err(failure), spent);
+    }
+    let etag = response.headers().etag().map(|etag| etag.to_string());
+    let document = response.into_model::<Document>();
+    let document = document.map_err(|error| errors::failure(&error)).map(|document| {
+        let etag = etag.or_else(|| item::etag(&document).map(str::to_owned));
+        (document, etag)
+    });
+    (document, spent)
+}
+
+fn charge_of(error: &CosmosError) -> f64 {
+    let headers = error.response().map(|response| response.headers());
+    headers.and_then(|headers| headers.request_charge.as_ref()).map_or(0.0, |charge| charge.value())
+}
+
+fn failure_of(error: &CosmosError, container: &Container, spent: &mut f64) -> Failure {
+    *spent += charge_of(error);
+    errors::elsewhere_of(error, &container.region).unwrap_or_else(|| errors::failure(error))
+}
+
+fn other(message: &str) -> Failure {
+    Failure { reason: Reason::Other, message: message.to_owned() }
+}
+
+fn late() -> Failure {
+    let message = format!("the account did not answer within {}", humantime::format_duration(PATIENT_DEADLINE));
+    Failure { reason: Reason::Timeout, message }
+}
+
+impl Store for CosmosStore {
+    async fn write(&self, write: Write) -> Answer<WriteOutcome> {
+        let (outcome, capacity_units, server_date) = self.fenced(&write).await;
+        if let WriteOutcome::Failed { failure, .. } = &outcome {
+            self.note(write.source, failure);
+        }
+        Answer { outcome, capacity_units, server_date }
+    }
+
+    async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
+        let (outcome, capacity_units) = self.slot(target, slot, consistency).await;
+        if let Err(failure) = &outcome {
+            self.note(target, failure);
+        }
+        Answer { outcome, capacity_units, server_date: None }
+    }
+
+    fn known_regions(&self) -> Vec<Arc<str>> {
+        self.names.clone()
+    }
+}
