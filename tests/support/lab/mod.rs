@@ -5,7 +5,7 @@
 //! and when it became visible where. What the gauge says is then compared with what was so.
 //!
 //! In reading order: [`time`] (instants and brackets), [`inject`] (what may go wrong, and by how much), [`truth`] (what
-//! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] (the links between them), [`endpoint`] (sockets),
+//! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] and [`mesh`] (the links between them), [`endpoint`] (sockets),
 //! [`serve`] (one request's way through a region), [`setup`] and [`handle`] (what a test holds), [`settings`] (the
 //! daemon's settings for this lab) and [`control`] (the lab by hand, over HTTP).
 //!
@@ -20,6 +20,7 @@ mod endpoint;
 mod handle;
 mod inject;
 mod keys;
+mod mesh;
 mod replica;
 mod replicate;
 mod serve;
