@@ -276,8 +276,7 @@ Look:
 ";
 
 fn every_pair(lab: &Lab) -> Vec<(String, String)> {
-    let name = |index: usize| lab.sites[index].region.name.clone();
-    lab.links.iter().map(|link| (name(link.source), name(link.target))).collect()
+    lab.mesh.pairs()
 }
 
 fn stamp(stamp: &Stamp) -> Value {

@@ -9,8 +9,10 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,8 +43,19 @@ struct Generation {
 }
 
 impl Port {
+    /// The port of the lab's region of this index, counting from the base, or any.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be had.
+    pub(super) fn of_region(base: Option<u16>, index: usize, region: &str, lab: &CancellationToken) -> Port {
+        let wanted = base.map_or(0, |base| base + u16::try_from(index).expect("at most a hundred regions"));
+        let port = Port::reserve(wanted, lab.clone());
+        port.unwrap_or_else(|error| panic!("cannot bind 127.0.0.1:{wanted} for {region}: {error}"))
+    }
+
     /// Reserves a loopback port (0: any). Nothing listens yet.
-    pub(super) fn reserve(port: u16, lab: CancellationToken) -> std::io::Result<Port> {
+    fn reserve(port: u16, lab: CancellationToken) -> std::io::Result<Port> {
         let reserved = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let address = reserved.local_addr()?;
         let generation = Generation { ended: lab.child_token(), tasks: TaskTracker::new() };
@@ -108,8 +121,9 @@ async fn accept<E: Exchange>(
         match down {
             None => {
                 let (region, ended) = (Arc::clone(&region), ended.clone());
+                let streams = Streams { tasks: tasks.clone(), ended: ended.clone() };
                 tasks.spawn(async move {
-                    ended.run_until_cancelled(connection(stream, region)).await;
+                    ended.run_until_cancelled(connection(stream, region, streams)).await;
                 });
             }
             Some(Down::Reset) => {
@@ -128,7 +142,23 @@ async fn accept<E: Exchange>(
     }
 }
 
-async fn connection<E: Exchange>(stream: TcpStream, region: Arc<E>) {
+/// Runs the streams of HTTP/2 connections, which hyper spawns: they are to end with their port as everything else does.
+#[derive(Clone)]
+struct Streams {
+    tasks: TaskTracker,
+    ended: CancellationToken,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let ended = self.ended.clone();
+        self.tasks.spawn(async move {
+            ended.run_until_cancelled(stream).await;
+        });
+    }
+}
+
+async fn connection<E: Exchange>(stream: TcpStream, region: Arc<E>, streams: Streams) {
     // Small answers must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -147,5 +177,6 @@ async fn connection<E: Exchange>(stream: TcpStream, region: Arc<E>) {
         }
     });
     // An error here is a client that went away.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    // HTTP/1.1, or HTTP/2 where the client begins with its preface: Azure's SDK does so on plain ports.
+    let _ = auto::Builder::new(streams).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::Port;
 use super::inject::{CatchUp, Lag, Mode, Network};
 use super::keys::TableKeys;
-use super::replica::Attributes;
-use super::replicate::{End, Link};
+use super::mesh::Mesh;
+use super::replica::{Attributes, Replica};
 use super::serve::Region;
 use super::settings::DaemonSettings;
 use super::setup::{LabBuilder, TABLE};
@@ -31,8 +31,7 @@ pub(super) struct Site {
 /// Regions are named as they were given to the builder; any other name panics, as a test that names one is wrong.
 pub struct Lab {
     pub(super) sites: Vec<Site>,
-    pub(super) links: Vec<Arc<Link>>,
-    pub(super) ends: Vec<Arc<End>>,
+    pub(super) mesh: Mesh<Replica>,
     pub(super) truth: Arc<Truth>,
     pub(super) clock: LabClock,
     /// Those of the table that it starts with.
@@ -75,7 +74,7 @@ impl Lab {
     /// Stops replication from one region to another. Once it returns nothing arrives there any more from here, not even
     /// what was under way.
     pub async fn pause(&self, source: &str, target: &str) {
-        self.link(source, target).pause().await;
+        self.mesh.pause(source, target).await;
     }
 
     /// Resumes replication; everything that waited is there when this returns, in the order of the commits.
@@ -85,23 +84,23 @@ impl Lab {
 
     /// Resumes replication, and says what becomes of the writes that waited.
     pub async fn resume_with(&self, source: &str, target: &str, catch_up: CatchUp) {
-        self.link(source, target).resume(self.end(target), catch_up).await;
+        self.mesh.resume(source, target, catch_up).await;
     }
 
     /// Holds back, on one link, the items of one partition key: `tidegauge-3` stalls that slot alone. A key of type N goes
     /// by its digits.
     pub async fn hold_partition_key(&self, source: &str, target: &str, partition: &str) {
-        self.link(source, target).hold_partition(partition).await;
+        self.mesh.hold_partition(source, target, partition).await;
     }
 
     /// Lets them through again; those that waited are there when this returns.
     pub async fn release_partition_key(&self, source: &str, target: &str, partition: &str) {
-        self.link(source, target).release_partition(partition, self.end(target)).await;
+        self.mesh.release_partition(source, target, partition).await;
     }
 
     /// How many writes are due on a link and stopped: paused, held back, or the target is down.
     pub async fn waiting(&self, source: &str, target: &str) -> usize {
-        self.link(source, target).waiting().await
+        self.mesh.waiting(source, target).await
     }
 
     /// Puts a region in order, or out of it. What was replicated to a region that was down arrives when it is back;
@@ -109,16 +108,16 @@ impl Lab {
     pub async fn set_mode(&self, region: &str, mode: Mode) {
         let site = self.site(region);
         let before = std::mem::replace(&mut *site.region.mode.lock().expect("no thread died with the mode"), mode);
+        if mode.is_down() {
+            self.mesh.set_down(region);
+        }
         let ways = |mode| if let Mode::Down(down) = mode { Some(down) } else { None };
         if ways(before) != ways(mode) {
             let changed = site.port.become_(ways(mode), &site.region).await;
             changed.unwrap_or_else(|error| panic!("cannot listen for {region} again: {error}"));
         }
         if before.is_down() && !mode.is_down() {
-            let end = self.end(region);
-            for link in self.links.iter().filter(|link| self.sites[link.target].region.name == region) {
-                link.target_is_back(end).await;
-            }
+            self.mesh.set_up(region).await;
         }
     }
 
@@ -151,14 +150,12 @@ impl Lab {
 
     /// Changes the lag of every link, for writes committed from now on.
     pub fn set_lag(&self, lag: Lag) {
-        for link in &self.links {
-            link.set_lag(lag.clone());
-        }
+        self.mesh.set_lag(&lag);
     }
 
     /// Changes the lag of one link, for writes committed from now on.
     pub fn set_pair_lag(&self, source: &str, target: &str, lag: Lag) {
-        self.link(source, target).set_lag(lag);
+        self.mesh.set_pair_lag(source, target, lag);
     }
 
     /// Requests that a region received, by operation: executed, refused, or lost with it.
@@ -232,22 +229,7 @@ impl Lab {
     }
 
     fn site(&self, region: &str) -> &Site {
-        &self.sites[self.index(region)]
-    }
-
-    fn end(&self, region: &str) -> &End {
-        &self.ends[self.index(region)]
-    }
-
-    fn index(&self, region: &str) -> usize {
-        let found = self.sites.iter().position(|site| site.region.name == region);
-        found.unwrap_or_else(|| panic!("the lab has no region {region}"))
-    }
-
-    fn link(&self, source: &str, target: &str) -> &Link {
-        let pair = (self.index(source), self.index(target));
-        let found = self.links.iter().find(|link| (link.source, link.target) == pair);
-        found.unwrap_or_else(|| panic!("there is no link from {source} to {target}"))
+        &self.sites[self.mesh.index(region)]
     }
 }
 

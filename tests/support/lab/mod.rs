@@ -5,9 +5,10 @@
 //! and when it became visible where. What the gauge says is then compared with what was so.
 //!
 //! In reading order: [`time`] (instants and brackets), [`inject`] (what may go wrong, and by how much), [`truth`] (what
-//! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] (the links between them), [`endpoint`] (sockets),
+//! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] and [`mesh`] (the links between them), [`endpoint`] (sockets),
 //! [`serve`] (one request's way through a region), [`setup`] and [`handle`] (what a test holds), [`settings`] (the
-//! daemon's settings for this lab) and [`control`] (the lab by hand, over HTTP).
+//! daemon's settings for this lab) and [`control`] (the lab by hand, over HTTP). [`cosmos`] is its sibling for Azure Cosmos
+//! DB, on the same links, with the same truth.
 //!
 //! Include it with `#[path = "support/lab/mod.rs"] mod lab;`. It asks the host's clocks: not for paused time.
 
@@ -16,10 +17,12 @@
 #![allow(clippy::panic, reason = "a lab that cannot do what a test asks fails that test, and says why")]
 
 pub mod control;
+pub mod cosmos;
 mod endpoint;
 mod handle;
 mod inject;
 mod keys;
+mod mesh;
 mod replica;
 mod replicate;
 mod serve;
@@ -28,6 +31,7 @@ mod setup;
 mod time;
 mod truth;
 
+pub use cosmos::{CosmosLab, CosmosMode};
 pub use handle::Lab;
 pub use inject::{CatchUp, Delay, Down, Lag, Mode, Network, Straggler};
 pub use keys::{KeyKind, TableKeys};

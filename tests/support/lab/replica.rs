@@ -17,27 +17,20 @@ use dynoxide::{AttributeValue, Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::replicate::{Target, Version};
 use super::time::{Bracket, LabClock};
 use super::truth::{HeartbeatId, Truth};
 
 /// An item, or the key of one.
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-/// A committed write, on its way to the other regions.
+/// What a committed write changed.
 #[derive(Clone, Debug)]
-pub(super) struct Version {
-    /// Last writer wins by this; it counts commits over all regions.
-    pub(super) order: u64,
-    pub(super) table: String,
-    pub(super) key: Attributes,
-    /// Table, partition key and sort key in one text.
-    pub(super) identity: String,
-    /// The partition key's text, for links that hold it back.
-    pub(super) partition: String,
+pub(super) struct Change {
+    table: String,
+    key: Attributes,
     /// `None` if the item was deleted.
-    pub(super) item: Option<Attributes>,
-    pub(super) heartbeat: Option<HeartbeatId>,
-    pub(super) committed: Bracket,
+    item: Option<Attributes>,
 }
 
 /// What goes back to the client.
@@ -73,7 +66,7 @@ impl Replica {
     }
 
     /// Executes one request; a committed write comes back with the answer.
-    pub(super) fn execute(&self, operation: &str, body: &str) -> (Answer, Option<Version>) {
+    pub(super) fn execute(&self, operation: &str, body: &str) -> (Answer, Option<Version<Change>>) {
         let mut committed = None;
         let result = match operation {
             "PutItem" => self.put(body, &mut committed),
@@ -101,7 +94,7 @@ impl Replica {
         (answer, committed)
     }
 
-    fn put(&self, body: &str, committed: &mut Option<Version>) -> Result<String, DynoxideError> {
+    fn put(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
         let request: PutItemRequest = decode(body)?;
         let (table, item) = (request.table_name.clone(), request.item.clone());
         let mut writes = self.writes();
@@ -112,7 +105,7 @@ impl Replica {
         text(&response)
     }
 
-    fn update(&self, body: &str, committed: &mut Option<Version>) -> Result<String, DynoxideError> {
+    fn update(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
         let request: UpdateItemRequest = decode(body)?;
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let mut writes = self.writes();
@@ -125,7 +118,7 @@ impl Replica {
         text(&response)
     }
 
-    fn delete(&self, body: &str, committed: &mut Option<Version>) -> Result<String, DynoxideError> {
+    fn delete(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
         let request: DeleteItemRequest = decode(body)?;
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let mut writes = self.writes();
@@ -144,31 +137,32 @@ impl Replica {
         keyed: &Attributes,
         item: Option<Attributes>,
         committed: Bracket,
-    ) -> Option<Version> {
+    ) -> Option<Version<Change>> {
         let names = writes.tables.get(&table)?;
         let key: Attributes = names.iter().filter_map(|name| Some((name.clone(), keyed.get(name)?.clone()))).collect();
         let identity = identity(&table, names, &key);
         let partition = names.first().and_then(|name| key.get(name)).map(plain).unwrap_or_default();
         let order = self.order.fetch_add(1, Ordering::SeqCst) + 1;
         writes.newest.insert(identity.clone(), order);
-        let heartbeat = item.as_ref().and_then(HeartbeatId::of);
+        let heartbeat = item.as_ref().and_then(heartbeat_in);
         if let (Some(heartbeat), Some(item)) = (&heartbeat, &item) {
-            self.truth.committed(heartbeat.clone(), &self.region, item, committed);
+            self.truth.committed(heartbeat.clone(), &self.region, number(item, "tg_written_at"), committed);
         }
-        Some(Version { order, table, key, identity, partition, item, heartbeat, committed })
+        Some(Version { order, identity, partition, change: Change { table, key, item }, heartbeat, committed })
     }
 
     /// Applies a replicated write unless a newer version is here already. A table that is not here loses it.
-    pub(super) fn apply(&self, version: &Version) {
+    fn apply(&self, version: &Version<Change>) {
         let mut writes = self.writes();
         if writes.newest.get(&version.identity).is_some_and(|newest| *newest >= version.order) {
             return;
         }
         let before = self.clock.now();
-        let applied = match &version.item {
+        let change = &version.change;
+        let applied = match &change.item {
             Some(item) => {
                 let request = PutItemRequest {
-                    table_name: version.table.clone(),
+                    table_name: change.table.clone(),
                     item: item.clone(),
                     ..PutItemRequest::default()
                 };
@@ -176,8 +170,8 @@ impl Replica {
             }
             None => {
                 let request = DeleteItemRequest {
-                    table_name: version.table.clone(),
-                    key: version.key.clone(),
+                    table_name: change.table.clone(),
+                    key: change.key.clone(),
                     ..DeleteItemRequest::default()
                 };
                 self.database.delete_item(request).map(drop)
@@ -231,6 +225,33 @@ impl Replica {
 
     fn writes(&self) -> MutexGuard<'_, Writes> {
         self.writes.lock().expect("no thread died while it wrote")
+    }
+}
+
+impl Target for Replica {
+    type Change = Change;
+
+    async fn apply(self: Arc<Self>, version: Version<Change>) {
+        // Fails only when the runtime is going away.
+        let _ = tokio::task::spawn_blocking(move || Replica::apply(&self, &version)).await;
+    }
+}
+
+/// The heartbeat in an item, if it is one.
+fn heartbeat_in(item: &Attributes) -> Option<HeartbeatId> {
+    let AttributeValue::S(source) = item.get("tg_source")? else { return None };
+    Some(HeartbeatId {
+        source: source.clone(),
+        slot: number(item, "tg_slot")?,
+        run: number(item, "tg_run")?,
+        seq: number(item, "tg_seq")?,
+    })
+}
+
+fn number<T: std::str::FromStr>(item: &Attributes, name: &str) -> Option<T> {
+    match item.get(name)? {
+        AttributeValue::N(digits) => digits.parse().ok(),
+        _ => None,
     }
 }
 

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::endpoint::Exchange;
 use super::inject::{Mode, Network};
-use super::replica::{Answer, Replica, Version};
-use super::replicate::{End, Link};
+use super::replica::{Answer, Replica};
+use super::replicate::Outgoing;
 
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
@@ -25,8 +25,7 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 pub(super) struct Region {
     pub(super) name: String,
     pub(super) replica: Arc<Replica>,
-    /// Shared with the links that end here.
-    pub(super) mode: Arc<Mutex<Mode>>,
+    pub(super) mode: Mutex<Mode>,
     pub(super) network: Mutex<(Network, StdRng)>,
     pub(super) requests: Mutex<BTreeMap<String, u64>>,
     pub(super) answered: AtomicU64,
@@ -36,8 +35,7 @@ pub(super) struct Region {
     pub(super) denied: Mutex<BTreeSet<String>>,
     /// Shared by all regions: those that are replicas of one another.
     pub(super) members: Arc<Mutex<Vec<String>>>,
-    /// The links that start here.
-    pub(super) outgoing: Vec<(Arc<Link>, Arc<End>)>,
+    pub(super) outgoing: Outgoing<Replica>,
     pub(super) tasks: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -122,7 +120,7 @@ impl Region {
         let executed = tokio::task::spawn_blocking(move || replica.execute(&operation, &body)).await;
         let (answer, committed) = executed.expect("the database call does not panic");
         if let Some(version) = committed {
-            self.replicate(&version);
+            self.outgoing.send(&version);
         }
         if describes && answer.status == 200 { self.describe(&answer) } else { answer }
     }
@@ -160,23 +158,6 @@ impl Region {
         self.denied.lock().expect("no thread died with the list").contains(operation)
     }
 
-    /// Sends a committed write on its way to every other region; each takes its own time.
-    fn replicate(&self, version: &Version) {
-        for (link, end) in &self.outgoing {
-            // Counted from the commit, not from here.
-            let due = tokio::time::Instant::from_std(version.committed.after.instant + link.sample());
-            let (link, end, version, cancel) =
-                (Arc::clone(link), Arc::clone(end), version.clone(), self.cancel.clone());
-            self.tasks.spawn(async move {
-                let arrival = async {
-                    tokio::time::sleep_until(due).await;
-                    link.arrive(version, &end).await;
-                };
-                cancel.run_until_cancelled(arrival).await;
-            });
-        }
-    }
-
     fn respond(&self, answer: Answer) -> Response<Body> {
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
         let mut response = Response::new(Body::from(answer.body));
@@ -202,7 +183,8 @@ impl Region {
     }
 }
 
-async fn wait(delay: Duration) {
+/// Nothing at all for no delay.
+pub(super) async fn wait(delay: Duration) {
     // Even a sleep of nothing may cost a turn of the timer.
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;

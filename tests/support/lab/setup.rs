@@ -13,8 +13,8 @@ use super::endpoint::Port;
 use super::handle::{Lab, Site};
 use super::inject::{Lag, Mode, Network};
 use super::keys::TableKeys;
+use super::mesh::{Mesh, seed_of};
 use super::replica::Replica;
-use super::replicate::{End, Link};
 use super::serve::Region;
 use super::time::LabClock;
 use super::truth::Truth;
@@ -99,59 +99,39 @@ impl LabBuilder {
     pub async fn start(self) -> Lab {
         let (clock, truth) = (LabClock::start(), Arc::new(Truth::default()));
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let count = self.regions.len();
-        assert!((1..=100).contains(&count), "a lab has one to a hundred regions");
         let order = Arc::new(AtomicU64::new(0));
         let members = Arc::new(Mutex::new(self.regions.clone()));
-        let ends: Vec<Arc<End>> = self
-            .regions
-            .iter()
-            .map(|name| {
-                let replica = Replica::new(name, clock, Arc::clone(&truth), Arc::clone(&order));
-                Arc::new(End { replica: Arc::new(replica), mode: Arc::new(Mutex::new(Mode::Up)) })
-            })
-            .collect();
+        let replica = |name: &String| Arc::new(Replica::new(name, clock, Arc::clone(&truth), Arc::clone(&order)));
+        let replicas: Vec<_> = self.regions.iter().map(|name| (name.clone(), replica(name))).collect();
+        let mesh = Mesh::new(replicas.clone(), &self.lag, self.seed);
 
-        let (mut sites, mut links) = (Vec::new(), Vec::new());
-        for (source, name) in self.regions.iter().enumerate() {
-            assert!(!self.regions[..source].contains(name), "region {name} is there twice");
-            let mut outgoing = Vec::new();
-            for target in (0..count).filter(|target| *target != source) {
-                let link = Arc::new(Link::new(source, target, self.lag.clone(), self.link_seed(source, target)));
-                outgoing.push((Arc::clone(&link), Arc::clone(&ends[target])));
-                links.push(link);
-            }
+        let mut sites = Vec::new();
+        for (index, (name, replica)) in replicas.into_iter().enumerate() {
+            let network_rng = StdRng::seed_from_u64(seed_of(self.seed, index, index));
             let region = Arc::new(Region {
-                name: name.clone(),
-                replica: Arc::clone(&ends[source].replica),
-                mode: Arc::clone(&ends[source].mode),
-                network: Mutex::new((self.network.clone(), StdRng::seed_from_u64(self.link_seed(source, source)))),
+                outgoing: mesh.outgoing(&name, &tasks, &cancel),
+                name,
+                replica,
+                mode: Mutex::new(Mode::Up),
+                network: Mutex::new((self.network.clone(), network_rng)),
                 requests: Mutex::new(BTreeMap::new()),
                 description: Mutex::default(),
                 denied: Mutex::default(),
                 members: Arc::clone(&members),
                 answered: AtomicU64::new(0),
-                outgoing,
                 tasks: tasks.clone(),
                 cancel: cancel.clone(),
             });
-            let offset = u16::try_from(source).expect("at most a hundred regions");
-            let wanted = self.port_base.map_or(0, |base| base + offset);
-            let port = Port::reserve(wanted, cancel.clone());
-            let port = port.unwrap_or_else(|error| panic!("cannot bind 127.0.0.1:{wanted} for {name}: {error}"));
-            port.become_(None, &region).await.unwrap_or_else(|error| panic!("cannot listen for {name}: {error}"));
+            let port = Port::of_region(self.port_base, index, &region.name, &cancel);
+            port.become_(None, &region)
+                .await
+                .unwrap_or_else(|error| panic!("cannot listen for {}: {error}", region.name));
             sites.push(Site { region, port });
         }
-        let lab = Lab { sites, links, ends, truth, clock, keys: self.keys, cancel, tasks };
+        let lab = Lab { sites, mesh, truth, clock, keys: self.keys, cancel, tasks };
         if self.with_table {
             lab.create_table(TABLE, self.keys);
         }
         lab
-    }
-
-    /// A sequence of its own for each (source, target); the region's network has the diagonal.
-    fn link_seed(&self, source: usize, target: usize) -> u64 {
-        let pair = u64::try_from(source * 100 + target).expect("small");
-        self.seed.wrapping_mul(10_007).wrapping_add(pair)
     }
 }

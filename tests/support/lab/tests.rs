@@ -4,6 +4,8 @@
 
 #[path = "tests/by_hand.rs"]
 mod by_hand;
+#[path = "tests/cosmos.rs"]
+mod cosmos;
 #[path = "tests/links.rs"]
 mod links;
 #[path = "tests/regions.rs"]

@@ -4,9 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use dynoxide::AttributeValue;
-
-use super::replica::Attributes;
 use super::time::Bracket;
 
 /// Heartbeats kept per (source, slot): a day at 1 Hz. Older ones are forgotten.
@@ -23,26 +20,6 @@ pub struct HeartbeatId {
     pub run: u64,
     /// `tg_seq`.
     pub seq: u64,
-}
-
-impl HeartbeatId {
-    /// The heartbeat in an item, if it is one.
-    pub(super) fn of(item: &Attributes) -> Option<HeartbeatId> {
-        let AttributeValue::S(source) = item.get("tg_source")? else { return None };
-        Some(HeartbeatId {
-            source: source.clone(),
-            slot: number(item, "tg_slot")?,
-            run: number(item, "tg_run")?,
-            seq: number(item, "tg_seq")?,
-        })
-    }
-}
-
-fn number<T: std::str::FromStr>(item: &Attributes, name: &str) -> Option<T> {
-    match item.get(name)? {
-        AttributeValue::N(digits) => digits.parse().ok(),
-        _ => None,
-    }
 }
 
 /// A heartbeat that was committed in a region. A write that its condition refused is none.
@@ -165,14 +142,14 @@ impl Truth {
     }
 
     /// Notes a commit. Of two with one (run, seq), which fencing forbids, the first is kept: it is what was visible.
-    pub(super) fn committed(&self, heartbeat: HeartbeatId, region: &str, item: &Attributes, at: Bracket) {
+    pub(super) fn committed(&self, heartbeat: HeartbeatId, region: &str, written_at_micros: Option<i64>, at: Bracket) {
         let mut keys = self.keys();
         let key = keys.entry((heartbeat.source.clone(), heartbeat.slot)).or_default();
         key.commits.entry((heartbeat.run, heartbeat.seq)).or_insert_with(|| Commit {
             heartbeat,
             region: region.to_owned(),
             at,
-            written_at_micros: number(item, "tg_written_at"),
+            written_at_micros,
         });
         if key.commits.len() > HEARTBEATS_MAX {
             key.commits.pop_first();
