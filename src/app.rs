@@ -25,6 +25,8 @@ use crate::providers::Nobody;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
+#[cfg(feature = "cosmos")]
+use crate::stores::cosmos::CosmosStore;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
@@ -226,7 +228,13 @@ async fn start_driver(
             let store = SimulatedStore::new(simulated.clone(), regions, clock);
             driver::start(store, Nobody, plan, clock, stop, grace)
         }
-        StoreKind::Cosmos(_) => bail!("store {:?} is of a kind that is not measured yet", settings.name),
+        #[cfg(feature = "cosmos")]
+        StoreKind::Cosmos(cosmos) => {
+            let store = CosmosStore::from_settings(settings, cosmos, plan.deadline().to_duration());
+            driver::start(store, Nobody, plan, clock, stop, grace)
+        }
+        #[cfg(not(feature = "cosmos"))]
+        StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;

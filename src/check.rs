@@ -13,10 +13,12 @@ use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, RegionId};
 use crate::core::provider::Question;
 use crate::core::time::{Span, Wall};
-use crate::providers::Provider;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
+use crate::providers::{Nobody, Provider};
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
+#[cfg(feature = "cosmos")]
+use crate::stores::cosmos::CosmosStore;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::{Answer, Check, PATIENT_DEADLINE, Store};
@@ -43,7 +45,13 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
                     "it lives in the gauge's own process: there is nothing to reach",
                 );
             }
-            StoreKind::Cosmos(_) => report.note(&store.name, "", "cosmos", "it is not measured yet"),
+            #[cfg(feature = "cosmos")]
+            StoreKind::Cosmos(cosmos) => {
+                let reached = CosmosStore::from_settings(store, cosmos, PATIENT_DEADLINE);
+                check(Arc::new((reached, Nobody)), store, asks, clock, &mut report).await;
+            }
+            #[cfg(not(feature = "cosmos"))]
+            StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),
             #[cfg(feature = "dynamodb")]
             StoreKind::Dynamodb(dynamodb) => {
                 let reached = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;
@@ -131,13 +139,13 @@ async fn check<S: Check, P: Provider>(
     let facts: Vec<Facts> = answers.iter().map(|(region, answers)| facts(&regions[region.index()], answers)).collect();
     let findings = audit::audit(&facts, wanted);
     for (region, answers) in &answers {
-        rows_of_region(&settings.name, &regions[region.index()], answers, &findings, report);
+        rows_of_region(&settings.name, store.holder(), &regions[region.index()], answers, &findings, report);
     }
     for finding in findings.iter().filter(|finding| !regions.contains(&finding.region)) {
         report.finding(&settings.name, finding, None);
     }
-    let mode = answers.iter().find_map(|(_, answers)| Some(answers.inspection.as_ref()?.as_ref().ok()?.mode));
-    for (about, says) in store.remarks(mode, settings.heartbeat.slots) {
+    let told = answers.iter().find_map(|(_, answers)| answers.inspection.as_ref()?.as_ref().ok());
+    for (about, says) in store.remarks(told, settings.heartbeat.slots) {
         report.note(&settings.name, "", about, &says);
     }
 }
@@ -193,7 +201,14 @@ fn facts(region: &Arc<str>, answers: &Answers) -> Facts {
 }
 
 /// What works in a region, and then what does not.
-fn rows_of_region(store: &str, region: &str, answers: &Answers, findings: &[Finding], report: &mut Report) {
+fn rows_of_region(
+    store: &str,
+    holder: &'static str,
+    region: &str,
+    answers: &Answers,
+    findings: &[Finding],
+    report: &mut Report,
+) {
     if let Some(Ok(inspection)) = &answers.inspection {
         let own = inspection.replicas.iter().find(|replica| *replica.name == *region);
         let status = own.map_or("unknown", |replica| replica.status.label());
@@ -204,7 +219,7 @@ fn rows_of_region(store: &str, region: &str, answers: &Answers, findings: &[Find
         };
         let capacity = inspection.capacity.map_or("capacity not said".to_owned(), |capacity| capacity.to_string());
         let mode = inspection.mode.label();
-        report.ok(store, region, "table", &format!("{status}; {mode}, {count} replicas{witnesses}; {capacity}"));
+        report.ok(store, region, holder, &format!("{status}; {mode}, {count} replicas{witnesses}; {capacity}"));
     }
     if answers.read.is_ok() {
         report.ok(store, region, "read", "heartbeats can be read");

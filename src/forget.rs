@@ -11,6 +11,8 @@ use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::heartbeat::{Found, Heartbeat};
 use crate::core::model::{Failure, RegionId, Slot};
 use crate::settings::{HeartbeatSettings, Settings, StoreKind, StoreSettings};
+#[cfg(feature = "cosmos")]
+use crate::stores::cosmos::CosmosStore;
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::{Forget, PATIENT_DEADLINE, Store};
@@ -76,12 +78,24 @@ pub enum ForgetError {
 /// this release can read. What was removed before that stays removed, and was said.
 pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&str)) -> Result<(), ForgetError> {
     let store = store_of(settings, request)?;
+    let request = &Request {
+        source_region: store.region_name(&request.source_region),
+        replica: request.replica.as_ref().map(|replica| store.region_name(replica)),
+        ..request.clone()
+    };
     match &store.kind {
         StoreKind::Simulated(_) => Err(ForgetError::Request(format!(
             "store {:?} is simulated: nothing of it outlives the process",
             store.name
         ))),
-        StoreKind::Cosmos(_) => Err(ForgetError::Request(format!("store {:?} is not measured yet", store.name))),
+        #[cfg(feature = "cosmos")]
+        StoreKind::Cosmos(cosmos) => {
+            let keeper = CosmosStore::from_settings(store, cosmos, PATIENT_DEADLINE);
+            let replica = replica_of(&keeper, store, request)?;
+            forget(&keeper, store, replica, request, say).await
+        }
+        #[cfg(not(feature = "cosmos"))]
+        StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),
         #[cfg(feature = "dynamodb")]
         StoreKind::Dynamodb(dynamodb) => {
             let keeper = DynamoDbStore::from_settings(store, dynamodb, PATIENT_DEADLINE).await;

@@ -5,170 +5,23 @@
 
 use std::sync::Arc;
 
-use super::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
+use super::inspection::{
+    AccountConsistency, Capacity, Conflicts, Inspection, Mode, Replica, ReplicaStatus, Setup, Spread,
+};
 use super::model::{Plan, Reason, RegionId};
 use super::provider::failing_words;
 use super::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
 use super::time::{Mono, Span};
+
+pub use kind::{Kind, Level};
+
+mod kind;
 
 /// A clock is off when it is certain that it differs from the provider's by more than this.
 const CLOCK_OFF: Span = Span::from_millis(1_000);
 
 /// What was said longer ago than so many looks is not what is said.
 const LOOKS_KEPT: i64 = 3;
-
-/// How bad a finding is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Level {
-    /// It works, and something about it should be looked at.
-    Warning,
-    /// Something does not work, or is not measured.
-    Error,
-}
-
-impl Level {
-    /// The word used in answers.
-    pub fn label(self) -> &'static str {
-        match self {
-            Level::Warning => "warning",
-            Level::Error => "error",
-        }
-    }
-}
-
-/// What can be wrong. Closed, so that it can be a metric label.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
-    /// There is no such table in the region.
-    TableMissing,
-    /// The region does not say what the store looks like.
-    InspectFailing,
-    /// The store is to name its regions, and does not.
-    RegionsUnknown,
-    /// The table is not as the settings say.
-    SettingsDiffer,
-    /// Heartbeats cannot be read.
-    ReadFailing,
-    /// Heartbeats cannot be written.
-    WriteFailing,
-    /// The provider does not say what it knows of the replication.
-    ProviderFailing,
-    /// The store is not replicated.
-    NotReplicated,
-    /// The settings list a region that is no replica.
-    ReplicaMissing,
-    /// The store has a replica that the settings do not list.
-    ReplicaUnlisted,
-    /// The provider says that a replica is not in use.
-    ReplicaNotActive,
-    /// An early version of the store's replication.
-    LegacyVersion,
-    /// The settings ask for strong reads where these measure nothing.
-    StrongReadsMeasureNothing,
-    /// One region can take less than another.
-    CapacityUnequal,
-    /// This host's clock is wrong.
-    ClockOff,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 15] = [
-        Kind::TableMissing,
-        Kind::InspectFailing,
-        Kind::RegionsUnknown,
-        Kind::SettingsDiffer,
-        Kind::ReadFailing,
-        Kind::WriteFailing,
-        Kind::ProviderFailing,
-        Kind::NotReplicated,
-        Kind::ReplicaMissing,
-        Kind::ReplicaUnlisted,
-        Kind::ReplicaNotActive,
-        Kind::LegacyVersion,
-        Kind::StrongReadsMeasureNothing,
-        Kind::CapacityUnequal,
-        Kind::ClockOff,
-    ];
-
-    /// The metric label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Kind::TableMissing => "table_missing",
-            Kind::InspectFailing => "inspect_failing",
-            Kind::RegionsUnknown => "regions_unknown",
-            Kind::SettingsDiffer => "settings_differ",
-            Kind::ReadFailing => "read_failing",
-            Kind::WriteFailing => "write_failing",
-            Kind::ProviderFailing => "provider_failing",
-            Kind::NotReplicated => "not_replicated",
-            Kind::ReplicaMissing => "replica_missing",
-            Kind::ReplicaUnlisted => "replica_unlisted",
-            Kind::ReplicaNotActive => "replica_not_active",
-            Kind::LegacyVersion => "legacy_version",
-            Kind::StrongReadsMeasureNothing => "strong_reads_measure_nothing",
-            Kind::CapacityUnequal => "capacity_unequal",
-            Kind::ClockOff => "clock_off",
-        }
-    }
-
-    /// How bad it is.
-    pub fn level(self) -> Level {
-        match self {
-            Kind::TableMissing
-            | Kind::RegionsUnknown
-            | Kind::SettingsDiffer
-            | Kind::ReadFailing
-            | Kind::WriteFailing
-            | Kind::NotReplicated
-            | Kind::ReplicaMissing
-            | Kind::ReplicaNotActive => Level::Error,
-            Kind::InspectFailing
-            | Kind::ProviderFailing
-            | Kind::ReplicaUnlisted
-            | Kind::LegacyVersion
-            | Kind::StrongReadsMeasureNothing
-            | Kind::CapacityUnequal
-            | Kind::ClockOff => Level::Warning,
-        }
-    }
-
-    /// What to do about it.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Kind::TableMissing => {
-                "create it there (add a replica to the global table), or correct its name in the settings"
-            }
-            Kind::InspectFailing => {
-                "see the cause; if it is denied, grant dynamodb:DescribeTable. Until it answers, replicas and capacity are not \
-                 known"
-            }
-            Kind::RegionsUnknown => {
-                "let the table be described (dynamodb:DescribeTable), or list the regions: until then nothing is measured"
-            }
-            Kind::SettingsDiffer => "correct the settings: names and types of the keys as the table has them",
-            Kind::ReadFailing => "without it nothing arrives that could be timed: see the cause",
-            Kind::WriteFailing => "without it nothing is sent that could be timed: see the cause",
-            Kind::ProviderFailing => {
-                "see the cause; if it is denied, grant cloudwatch:GetMetricData, or set provider = { poll = false }. Heartbeats \
-                 are measured all the same"
-            }
-            Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
-            Kind::ReplicaMissing => "add the replica, or take the region out of the settings",
-            Kind::ReplicaUnlisted => "list it, or set regions = \"auto\"",
-            Kind::ReplicaNotActive => "see what the provider says of it; applications there may see old data, or none",
-            Kind::LegacyVersion => {
-                "upgrade the global table to version 2019.11.21; this gauge was not tried with older ones"
-            }
-            Kind::StrongReadsMeasureNothing => "remove read = \"strong\"; eventual reads are made instead",
-            Kind::CapacityUnequal => {
-                "give all replicas the same capacity, or put them on demand: the smallest one is throttled first, and \
-                 replication into it falls behind"
-            }
-            Kind::ClockOff => "let this host's clock be kept by NTP",
-        }
-    }
-}
 
 /// One thing that was judged.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -255,6 +108,36 @@ fn of_inspection(inspection: &Inspection, wanted: Wanted, judge: &mut impl FnMut
     let strong = (mode == Mode::Strong && wanted.asks_for_strong)
         .then(|| "a strong read sees every region's newest write, so it arrives at once".to_owned());
     judge(Kind::StrongReadsMeasureNothing, strong);
+    if let Some(setup) = &inspection.setup {
+        of_setup(setup, mode, judge);
+    }
+}
+
+/// What nobody told is not judged.
+fn of_setup(setup: &Setup, mode: Mode, judge: &mut impl FnMut(Kind, Option<String>)) {
+    if let Some(multi) = setup.multi_region_writes {
+        let off = !multi && mode != Mode::Single;
+        judge(Kind::MultiRegionWritesOff, off.then(|| "only one region of the account takes writes".to_owned()));
+    }
+    if let Some(consistency) = setup.consistency {
+        let is_bounded =
+            consistency == AccountConsistency::BoundedStaleness && setup.multi_region_writes != Some(false);
+        let wrong = "the account's consistency is bounded staleness, over regions that all take writes".to_owned();
+        judge(Kind::BoundedStaleness, is_bounded.then_some(wrong));
+    }
+    if let Some(conflicts) = &setup.conflicts {
+        // Only where two regions take writes is there anything to resolve.
+        let by_second = matches!(conflicts, Conflicts::HighestWins { path } if path == "/_ts" || path.is_empty())
+            && setup.multi_region_writes != Some(false);
+        let wrong =
+            "conflicts are resolved by /_ts, which has whole seconds: of two writes within one, either may stay";
+        judge(Kind::ConflictsBySecond, by_second.then(|| wrong.to_owned()));
+    }
+    if let Some(Spread { slots, with_slots, partitions }) = setup.spread {
+        let share = with_slots < slots.min(partitions);
+        let wrong = || format!("{slots} slots lie on {with_slots} of {partitions} partitions");
+        judge(Kind::SlotsShareAPartition, share.then(wrong));
+    }
 }
 
 /// What any region says of a replica; a region knows its own best.

@@ -193,6 +193,8 @@ pub enum Expiry {
 /// On how many partitions the slots lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spread {
+    /// Slots that there are.
+    pub slots: usize,
     /// Partitions that hold a slot.
     pub with_slots: usize,
     /// Partitions that there are.

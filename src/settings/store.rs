@@ -129,6 +129,14 @@ impl StoreSettings {
         }
     }
 
+    /// A region's name as this kind of store keeps it: for Azure in its short form.
+    pub fn region_name(&self, said: &str) -> String {
+        match self.kind {
+            StoreKind::Cosmos(_) => words::azure_short(said),
+            StoreKind::Dynamodb(_) | StoreKind::Simulated(_) => said.to_owned(),
+        }
+    }
+
     /// How to get into a region: as listed, else as its override says, and where that is silent the one for all.
     pub fn region(&self, name: &str) -> RegionSettings {
         let named = |regions: &[RegionSettings], name| regions.iter().find(|region| region.name == name).cloned();

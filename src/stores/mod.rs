@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::heartbeat::Found;
-use crate::core::inspection::{Inspection, Mode};
+use crate::core::inspection::Inspection;
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
@@ -76,8 +76,11 @@ pub trait Check: Store {
     fn try_write(&self, region: RegionId, now: Wall) -> impl Future<Output = Answer<Result<(), Failure>>> + Send;
 
     /// What a reader of the findings should know of such a store, by what it is about: what a conflict comes to, and what
-    /// cannot be seen from outside.
-    fn remarks(&self, mode: Option<Mode>, slots: Slot) -> Vec<(&'static str, String)>;
+    /// cannot be seen from outside. `told` is what some region says of it.
+    fn remarks(&self, told: Option<&Inspection>, slots: Slot) -> Vec<(&'static str, String)>;
+
+    /// What holds the heartbeats, in a word: `table`, `container`.
+    fn holder(&self) -> &'static str;
 }
 
 /// What retiring a source takes: for `tidegauge forget`, never while measuring.

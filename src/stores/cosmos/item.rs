@@ -32,6 +32,15 @@ pub fn encode(heartbeat: &Heartbeat, keys: &Keys) -> Document {
     document
 }
 
+/// The document that `tidegauge check` writes: consumers of a change feed that skip heartbeats skip it, too.
+pub fn probe(keys: &Keys, region: &str, now: Wall) -> Document {
+    let mut document = keys.probe_document(region);
+    document.insert(TTL.to_owned(), (-1).into());
+    document.insert(attribute::VERSION.to_owned(), heartbeat::FORMAT_VERSION.into());
+    document.insert(attribute::WRITTEN_AT.to_owned(), now.as_micros().into());
+    document
+}
+
 /// What a document stored under the key of `source` and `slot` is.
 pub fn decode(document: &Document, source: &Arc<str>, slot: Slot) -> Found {
     let packed = |name| document.get(name).and_then(Value::as_str).map(base64::decode);

@@ -22,9 +22,11 @@ use crate::core::time::Wall;
 use crate::settings::{CosmosSettings, StoreSettings};
 use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
+mod check;
 pub mod connect;
 mod errors;
 mod fence;
+mod forget;
 mod item;
 mod keys;
 

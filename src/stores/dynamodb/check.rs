@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 
 use super::{DynamoDbStore, date, errors, units};
 use crate::core::heartbeat::{FORMAT_VERSION, attribute};
-use crate::core::inspection::Mode;
+use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Failure, RegionId, Slot};
 use crate::core::time::Wall;
 use crate::stores::{Answer, Check};
@@ -29,8 +29,12 @@ impl Check for DynamoDbStore {
         }
     }
 
-    fn remarks(&self, mode: Option<Mode>, slots: Slot) -> Vec<(&'static str, String)> {
-        let conflicts = match mode {
+    fn holder(&self) -> &'static str {
+        "table"
+    }
+
+    fn remarks(&self, told: Option<&Inspection>, slots: Slot) -> Vec<(&'static str, String)> {
+        let conflicts = match told.map(|told| told.mode) {
             Some(Mode::Strong) => {
                 "a write that conflicts with one in another region is refused, and can be tried again; eventual reads may be \
                  old all the same"
