@@ -16,6 +16,7 @@ use crate::core::time::Wall;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod simulated;
+pub mod text;
 
 /// How long a call may take that measures nothing: looking at a store, asking a provider, what a person asked for.
 pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);

@@ -23,6 +23,7 @@ use crate::core::time::Wall;
 use crate::settings::{DynamodbSettings, StoreSettings};
 use crate::stores::dynamodb::connect::Connector;
 use crate::stores::dynamodb::errors;
+use crate::stores::text;
 
 mod query;
 
@@ -199,7 +200,7 @@ fn complaint(result: &MetricDataResult) -> String {
     let said = result.messages().iter().filter_map(|message| message.value().or(message.code()));
     let said = said.collect::<Vec<_>>().join("; ");
     let status = result.status_code().map_or("", StatusCode::as_str);
-    errors::line(format_args!("CloudWatch answers {status} for a metric: {said}"))
+    text::line(format_args!("CloudWatch answers {status} for a metric: {said}"))
 }
 
 fn other(message: String) -> Failure {

@@ -1,16 +1,13 @@
 //! What went wrong, as one of the closed reasons, and whether a write may have been committed all the same.
 
 use std::error::Error;
-use std::fmt::{self, Write};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::core::model::{Failure, Reason};
-
-/// Longest message that is kept, in characters.
-const MESSAGE_MAX: usize = 300;
+use crate::stores::text;
 
 /// What an error means.
 pub fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
@@ -22,7 +19,8 @@ where
         SdkError::ServiceError(service) => service.err().code().map_or(Reason::Other, of_code),
         _ => of_chain(error),
     };
-    Failure { reason, message: message(error) }
+    // Without the debug form that the SDK's own display of an error ends with, which says all of it again.
+    Failure { reason, message: text::of(error) }
 }
 
 /// Whether the write behind this error may have reached the table: not if the store refused it, nor if it never left.
@@ -40,49 +38,10 @@ where
         SdkError::ConstructionFailure(_) => false,
         // It never left without credentials, nor while the connection was being made: name, TCP and TLS.
         SdkError::DispatchFailure(_) => {
-            !(of_chain(error) == Reason::Credentials || chain_text(error).contains("client error (connect)"))
+            !(of_chain(error) == Reason::Credentials
+                || text::chain_in_lower_case(error).contains("client error (connect)"))
         }
         _ => true,
-    }
-}
-
-/// One line for a person: the error, and what caused it. Without the debug form that the SDK's own display of it ends
-/// with, which says all of it again.
-fn message<E: Error + 'static>(error: &E) -> String {
-    let mut text = String::new();
-    let mut said = String::new();
-    for one in chain(error) {
-        let says = one.to_string();
-        if says != said {
-            text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(&says);
-        }
-        said = says;
-    }
-    line(format_args!("{text}"))
-}
-
-/// One line for the log, of words that may be somebody else's.
-pub fn line(words: fmt::Arguments<'_>) -> String {
-    let mut line = Line { text: String::new(), room: MESSAGE_MAX };
-    // The only error is a full line.
-    let _ = line.write_fmt(words);
-    line.text
-}
-
-/// Text without control characters, cut where it is full: answers are not to be trusted with a log's layout.
-struct Line {
-    text: String,
-    room: usize,
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-            self.text.push(if character.is_control() { ' ' } else { character });
-        }
-        Ok(())
     }
 }
 
@@ -115,31 +74,11 @@ fn of_code(code: &str) -> Reason {
     }
 }
 
-/// What kept a request from being sent, or its answer from being read. The connectors tell these apart by nothing but
-/// what they say.
+/// What kept a request from being sent, or its answer from being read.
 fn of_chain(error: &(dyn Error + 'static)) -> Reason {
     // Before the others: a service that gives credentials may itself be slow, or out of reach.
-    if chain(error).any(|error| error.is::<CredentialsError>()) {
+    if text::chain(error).any(|error| error.is::<CredentialsError>()) {
         return Reason::Credentials;
     }
-    let text = chain_text(error);
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["dns error", "failed to lookup address", "no such host"]) {
-        Reason::Dns
-    } else if says(&["timed out", "timeout"]) {
-        Reason::Timeout
-    } else if says(&["connect", "reset", "broken pipe", "io error", "closed"]) {
-        Reason::Connect
-    } else {
-        Reason::Other
-    }
-}
-
-/// An error and what caused it, outermost first.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn chain_text(error: &(dyn Error + 'static)) -> String {
-    chain(error).map(|error| error.to_string().to_lowercase() + "\n").collect()
+    text::out_of_reach(error)
 }
