@@ -13,6 +13,8 @@ use crate::core::inspection::{Inspection, Mode};
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 
+#[cfg(feature = "cosmos")]
+pub mod cosmos;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod simulated;
