@@ -26,7 +26,7 @@ use crate::providers::Nobody;
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "cosmos")]
-use crate::stores::cosmos::CosmosStore;
+use crate::stores::cosmos::{Access, CosmosStore};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::simulated::SimulatedStore;
@@ -230,7 +230,9 @@ async fn start_driver(
         }
         #[cfg(feature = "cosmos")]
         StoreKind::Cosmos(cosmos) => {
-            let store = CosmosStore::from_settings(settings, cosmos, plan.deadline().to_duration());
+            let deadline = plan.deadline().to_duration();
+            let access = Access::from_settings(cosmos, clock, deadline);
+            let store = CosmosStore::from_settings(settings, cosmos, access, deadline);
             driver::start(store, Nobody, plan, clock, stop, grace)
         }
         #[cfg(not(feature = "cosmos"))]

@@ -18,7 +18,7 @@ use crate::providers::cloudwatch::CloudWatch;
 use crate::providers::{Nobody, Provider};
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "cosmos")]
-use crate::stores::cosmos::CosmosStore;
+use crate::stores::cosmos::{Access, CosmosStore};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::{Answer, Check, PATIENT_DEADLINE, Store};
@@ -47,7 +47,8 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
             }
             #[cfg(feature = "cosmos")]
             StoreKind::Cosmos(cosmos) => {
-                let reached = CosmosStore::from_settings(store, cosmos, PATIENT_DEADLINE);
+                let access = Access::from_settings(cosmos, clock, PATIENT_DEADLINE);
+                let reached = CosmosStore::from_settings(store, cosmos, access, PATIENT_DEADLINE);
                 check(Arc::new((reached, Nobody)), store, asks, clock, &mut report).await;
             }
             #[cfg(not(feature = "cosmos"))]

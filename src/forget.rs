@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use tokio::time::sleep;
 
+#[cfg(feature = "cosmos")]
+use crate::clock::Clock;
 use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::heartbeat::{Found, Heartbeat};
 use crate::core::model::{Failure, RegionId, Slot};
 use crate::settings::{HeartbeatSettings, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "cosmos")]
-use crate::stores::cosmos::CosmosStore;
+use crate::stores::cosmos::{Access, CosmosStore};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
 use crate::stores::{Forget, PATIENT_DEADLINE, Store};
@@ -90,7 +92,8 @@ pub async fn run(settings: &Settings, request: &Request, say: &mut dyn FnMut(&st
         ))),
         #[cfg(feature = "cosmos")]
         StoreKind::Cosmos(cosmos) => {
-            let keeper = CosmosStore::from_settings(store, cosmos, PATIENT_DEADLINE);
+            let access = Access::from_settings(cosmos, Clock::start(), PATIENT_DEADLINE);
+            let keeper = CosmosStore::from_settings(store, cosmos, access, PATIENT_DEADLINE);
             let replica = replica_of(&keeper, store, request)?;
             forget(&keeper, store, replica, request, say).await
         }

@@ -18,8 +18,7 @@ pub mod cosmos;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod simulated;
-#[cfg(any(feature = "cosmos", feature = "dynamodb"))]
-pub(crate) mod text;
+pub mod text;
 
 /// How long a call may take that measures nothing: looking at a store, asking a provider, what a person asked for.
 pub const PATIENT_DEADLINE: Duration = Duration::from_secs(10);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tidegauge::core::audit::{Facts, Finding, Kind, Level, Wanted, audit};
-use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
+use tidegauge::core::inspection::{
+    AccountConsistency, Capacity, Conflicts, Expiry, Inspection, Mode, Replica, ReplicaStatus, Setup, Spread,
+};
 use tidegauge::core::model::Reason;
 use tidegauge::core::time::Span;
 
@@ -20,7 +22,17 @@ fn inspection(names: &[&str]) -> Inspection {
         mode: if names.len() == 1 { Mode::Single } else { Mode::Asynchronous },
         capacity: Some(Capacity::OnDemand),
         differs: None,
-        setup: None,
+        setup: Some(good_setup()),
+    }
+}
+
+fn good_setup() -> Setup {
+    Setup {
+        multi_region_writes: Some(true),
+        consistency: Some(AccountConsistency::Session),
+        conflicts: Some(Conflicts::HighestWins { path: "/version".to_owned() }),
+        expiry: Some(Expiry::Off),
+        spread: Some(Spread { slots: 4, with_slots: 4, partitions: 8 }),
     }
 }
 
@@ -161,4 +173,53 @@ fn early_versions_and_strong_reads_that_measure_nothing_are_findings() {
     let strong = Wanted { asks_for_strong: true, ..LISTED };
     assert_eq!(with(Mode::Strong, strong), [Kind::StrongReadsMeasureNothing; 2]);
     assert_eq!(with(Mode::Asynchronous, strong), []);
+}
+
+/// What is wrong with an account that is set up like this, beside what is wrong with none.
+fn wrong_with(setup: Setup) -> Vec<Kind> {
+    let looked = Inspection { setup: Some(setup), ..inspection(&["west", "east"]) };
+    let [west, east] = both();
+    let facts = [Facts { inspection: Some(Ok(Arc::new(looked))), ..west }, east];
+    wrong(&facts, LISTED).into_iter().map(|(_, kind)| kind).collect()
+}
+
+#[test]
+fn an_account_in_which_one_region_takes_the_writes_measures_nothing_from_the_others() {
+    let off = Setup { multi_region_writes: Some(false), ..good_setup() };
+    assert_eq!(wrong_with(off), [Kind::MultiRegionWritesOff]);
+    assert_eq!(Kind::MultiRegionWritesOff.level(), Level::Error);
+}
+
+#[test]
+fn conflicts_that_are_resolved_by_whole_seconds_are_a_warning_where_there_can_be_any() {
+    for path in ["/_ts", ""] {
+        let by_second = Setup { conflicts: Some(Conflicts::HighestWins { path: path.to_owned() }), ..good_setup() };
+        assert_eq!(wrong_with(by_second.clone()), [Kind::ConflictsBySecond]);
+        let one = Setup { multi_region_writes: Some(false), ..by_second };
+        assert_eq!(wrong_with(one), [Kind::MultiRegionWritesOff]);
+    }
+    assert_eq!(wrong_with(Setup { conflicts: Some(Conflicts::Custom), ..good_setup() }), []);
+}
+
+#[test]
+fn bounded_staleness_is_a_warning_where_all_regions_take_writes() {
+    let bounded = Setup { consistency: Some(AccountConsistency::BoundedStaleness), ..good_setup() };
+    assert_eq!(wrong_with(bounded.clone()), [Kind::BoundedStaleness]);
+    assert_eq!(wrong_with(Setup { multi_region_writes: Some(false), ..bounded }), [Kind::MultiRegionWritesOff]);
+}
+
+#[test]
+fn slots_that_share_a_partition_are_told_of_where_there_is_another_one() {
+    let spread = |slots, with_slots, partitions| {
+        wrong_with(Setup { spread: Some(Spread { slots, with_slots, partitions }), ..good_setup() })
+    };
+    assert_eq!(spread(4, 3, 8), [Kind::SlotsShareAPartition]);
+    assert_eq!(spread(4, 2, 3), [Kind::SlotsShareAPartition]);
+    assert_eq!(spread(4, 2, 2), []);
+    assert_eq!(spread(1, 1, 8), []);
+}
+
+#[test]
+fn what_nobody_told_of_an_account_is_not_judged() {
+    assert_eq!(wrong_with(Setup::default()), []);
 }

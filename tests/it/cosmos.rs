@@ -15,12 +15,13 @@ use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, ReplicationConfig, RequestObserver,
     VirtualAccountConfig, VirtualRegion, WriteMode,
 };
+use tidegauge::clock::Clock;
 use tidegauge::core::heartbeat::{Found, Heartbeat};
 use tidegauge::core::model::{Beat, Consistency, Expect, RegionId, Slot, Write, WriteOutcome, WriterId};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::Store;
-use tidegauge::stores::cosmos::CosmosStore;
+use tidegauge::stores::cosmos::{Access, CosmosStore};
 
 const REGIONS: [&str; 3] = ["East US", "West Europe", "Japan East"];
 const HOME: RegionId = RegionId(0);
@@ -130,7 +131,8 @@ async fn store(emulator: &Arc<InMemoryEmulatorHttpClient>, deadline: Duration) -
     let settings = settings();
     let store = &settings.stores[0];
     let StoreKind::Cosmos(cosmos) = &store.kind else { panic!("it is of Cosmos DB") };
-    CosmosStore::with_runtime(store, cosmos, deadline, runtime)
+    let access = Access::from_settings(cosmos, Clock::start(), deadline);
+    CosmosStore::with_runtime(store, cosmos, access, deadline, Some(runtime))
 }
 
 fn url(region: &str) -> String {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use azure_core::credentials::Secret;
 use azure_core::http::Etag;
 use azure_data_cosmos::models::ItemResponse;
 use azure_data_cosmos::options::{ItemReadOptions, ItemWriteOptions, Precondition, QueryOptions, Region};
@@ -16,21 +17,30 @@ use azure_data_cosmos::{CosmosError, CosmosRuntime, FeedScope};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt;
 
+use crate::clock::Clock;
 use crate::core::heartbeat::{Found, Heartbeat};
+use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::Wall;
 use crate::settings::{CosmosSettings, StoreSettings};
 use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
+pub mod account;
 mod check;
 pub mod connect;
-mod errors;
+pub(crate) mod errors;
 mod fence;
 mod forget;
+mod inspect;
 mod item;
 mod keys;
+pub mod regions;
 
-use connect::{Connector, Container};
+use account::Account;
+use connect::clients::{self, Connector, Container};
+use connect::credentials::Credentials;
+use connect::http::Http;
+use connect::rest::Rest;
 use fence::{Step, Stored};
 use item::Document;
 
@@ -44,9 +54,34 @@ const ROUNDS_MAX: usize = 3;
 /// A container with multi-region writes.
 pub struct CosmosStore {
     connector: Arc<Connector>,
+    account: Account,
+    /// Heartbeat keys per source.
+    slots: Slot,
     /// By the regions' ids.
     sites: Vec<Site>,
     names: Vec<Arc<str>>,
+}
+
+/// What a store and its provider share: what lets them in, and a way to ask Azure beside the SDK.
+#[derive(Clone, Debug)]
+pub struct Access {
+    credentials: Credentials,
+    /// Asks Azure.
+    pub rest: Rest,
+}
+
+impl Access {
+    /// As the settings say. Reaches nothing yet. Heartbeats are not waited for longer than `deadline`.
+    pub fn from_settings(cosmos: &CosmosSettings, clock: Clock, deadline: Duration) -> Access {
+        let http = Http::default();
+        let credentials = Credentials::from_settings(&cosmos.auth, &http, clock, deadline);
+        Access { rest: Rest::new(credentials.clone(), http, clock, PATIENT_DEADLINE), credentials }
+    }
+
+    /// With what lets one in made elsewhere.
+    pub fn with(credentials: Credentials, rest: Rest) -> Access {
+        Access { credentials, rest }
+    }
 }
 
 /// One region.
@@ -59,6 +94,8 @@ struct Site {
     connecting: tokio::sync::Mutex<Option<JoinHandle<Result<Container, Failure>>>>,
     /// What our own writes left there, by slot: it saves looking before the next one.
     written: Mutex<HashMap<Slot, Stored>>,
+    /// A key that lets nobody in any more.
+    refused: Mutex<Option<Secret>>,
 }
 
 /// What is known of a document before it is written.
@@ -79,24 +116,26 @@ type Charged<T> = (Result<T, Failure>, f64);
 
 impl CosmosStore {
     /// A store as the settings say. Reaches nothing yet. Heartbeats are not waited for longer than `deadline`.
-    pub fn from_settings(settings: &StoreSettings, cosmos: &CosmosSettings, deadline: Duration) -> CosmosStore {
-        for complaint in connect::overrides(|name| std::env::var_os(name).is_some()) {
+    pub fn from_settings(
+        settings: &StoreSettings,
+        cosmos: &CosmosSettings,
+        access: Access,
+        deadline: Duration,
+    ) -> CosmosStore {
+        for complaint in clients::overrides(|name| std::env::var_os(name).is_some()) {
             tracing::warn!(store = %settings.name, "{complaint}");
         }
-        CosmosStore::new(settings, Connector::new(cosmos, deadline))
+        CosmosStore::with_runtime(settings, cosmos, access, deadline, None)
     }
 
-    /// The same on a runtime of the SDK that was made elsewhere.
+    /// The same, on a runtime of the SDK that was made elsewhere.
     pub fn with_runtime(
         settings: &StoreSettings,
         cosmos: &CosmosSettings,
+        access: Access,
         deadline: Duration,
-        runtime: CosmosRuntime,
+        runtime: Option<CosmosRuntime>,
     ) -> CosmosStore {
-        CosmosStore::new(settings, Connector::with_runtime(cosmos, deadline, runtime))
-    }
-
-    fn new(settings: &StoreSettings, connector: Connector) -> CosmosStore {
         let names: Vec<Arc<str>> = settings.regions.iter().map(|region| region.name.as_str().into()).collect();
         let regions: Vec<Region> = names.iter().map(|name| Region::new(name.to_string())).collect();
         let site = |region: &Region| Site {
@@ -104,8 +143,15 @@ impl CosmosStore {
             ready: RwLock::default(),
             connecting: tokio::sync::Mutex::default(),
             written: Mutex::default(),
+            refused: Mutex::default(),
         };
-        CosmosStore { connector: Arc::new(connector), sites: regions.iter().map(site).collect(), names }
+        CosmosStore {
+            connector: Arc::new(Connector::new(cosmos, access.credentials, deadline, runtime)),
+            account: Account::from_settings(cosmos, access.rest),
+            slots: settings.heartbeat.slots,
+            sites: regions.iter().map(site).collect(),
+            names,
+        }
     }
 
     fn site(&self, region: RegionId) -> &Site {
@@ -129,8 +175,9 @@ impl CosmosStore {
         }
         let start = || {
             let (connector, name, others) = (self.connector.clone(), self.name(region).clone(), site.others.clone());
+            let refused = site.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
             tokio::spawn(async move {
-                let found = tokio::time::timeout(PATIENT_DEADLINE, connector.container(&name, &others)).await;
+                let found = tokio::time::timeout(PATIENT_DEADLINE, connector.container(&name, &others, refused)).await;
                 found.unwrap_or_else(|_| Err(late()))
             })
         };
@@ -145,7 +192,12 @@ impl CosmosStore {
     /// made for the old ones is of no use.
     fn note(&self, region: RegionId, failure: &Failure) {
         if matches!(failure.reason, Reason::NotFound | Reason::Credentials) {
-            *self.site(region).ready.write().unwrap_or_else(PoisonError::into_inner) = None;
+            let site = self.site(region);
+            let of_no_use = site.ready.write().unwrap_or_else(PoisonError::into_inner).take();
+            let refused = of_no_use.filter(|_| failure.reason == Reason::Credentials);
+            if let Some(key) = refused.and_then(|container| container.key.clone()) {
+                *site.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+            }
         }
     }
 
@@ -399,5 +451,16 @@ impl Store for CosmosStore {
 
     fn known_regions(&self) -> Vec<Arc<str>> {
         self.names.clone()
+    }
+
+    async fn inspect(&self, region: RegionId) -> Answer<Result<Inspection, Failure>> {
+        let looked = inspect::inspect(self, region).await;
+        match looked {
+            Ok((inspection, server_date)) => Answer { outcome: Ok(inspection), capacity_units: 0.0, server_date },
+            Err(failure) => {
+                self.note(region, &failure);
+                Answer::free(Err(failure))
+            }
+        }
     }
 }

@@ -19,7 +19,8 @@ where
         SdkError::ServiceError(service) => service.err().code().map_or(Reason::Other, of_code),
         _ => of_chain(error),
     };
-    Failure { reason, message: message(error) }
+    // Without the debug form that the SDK's own display of an error ends with, which says all of it again.
+    Failure { reason, message: text::of(error) }
 }
 
 /// Whether the write behind this error may have reached the table: not if the store refused it, nor if it never left.
@@ -37,26 +38,11 @@ where
         SdkError::ConstructionFailure(_) => false,
         // It never left without credentials, nor while the connection was being made: name, TCP and TLS.
         SdkError::DispatchFailure(_) => {
-            !(of_chain(error) == Reason::Credentials || chain_text(error).contains("client error (connect)"))
+            !(of_chain(error) == Reason::Credentials
+                || text::chain_in_lower_case(error).contains("client error (connect)"))
         }
         _ => true,
     }
-}
-
-/// One line for a person: the error, and what caused it. Without the debug form that the SDK's own display of it ends
-/// with, which says all of it again.
-fn message<E: Error + 'static>(error: &E) -> String {
-    let mut text = String::new();
-    let mut said = String::new();
-    for one in chain(error) {
-        let says = one.to_string();
-        if says != said {
-            text.push_str(if text.is_empty() { "" } else { ": " });
-            text.push_str(&says);
-        }
-        said = says;
-    }
-    text::line(format_args!("{text}"))
 }
 
 fn of_code(code: &str) -> Reason {
@@ -88,31 +74,11 @@ fn of_code(code: &str) -> Reason {
     }
 }
 
-/// What kept a request from being sent, or its answer from being read. The connectors tell these apart by nothing but
-/// what they say.
+/// What kept a request from being sent, or its answer from being read.
 fn of_chain(error: &(dyn Error + 'static)) -> Reason {
     // Before the others: a service that gives credentials may itself be slow, or out of reach.
-    if chain(error).any(|error| error.is::<CredentialsError>()) {
+    if text::chain(error).any(|error| error.is::<CredentialsError>()) {
         return Reason::Credentials;
     }
-    let text = chain_text(error);
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["dns error", "failed to lookup address", "no such host"]) {
-        Reason::Dns
-    } else if says(&["timed out", "timeout"]) {
-        Reason::Timeout
-    } else if says(&["connect", "reset", "broken pipe", "io error", "closed"]) {
-        Reason::Connect
-    } else {
-        Reason::Other
-    }
-}
-
-/// An error and what caused it, outermost first.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn chain_text(error: &(dyn Error + 'static)) -> String {
-    chain(error).map(|error| error.to_string().to_lowercase() + "\n").collect()
+    text::out_of_reach(error)
 }

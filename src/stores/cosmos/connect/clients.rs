@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{
     AvailabilityStrategy, ConnectionPoolOptions, ContainerClientOptions, ContentResponseOnWrite, ExcludedRegions,
@@ -17,11 +18,12 @@ use azure_data_cosmos::{
 };
 use tokio::sync::OnceCell;
 
-use super::errors;
-use super::keys::Keys;
-use crate::core::model::{Consistency, Failure, Reason};
-use crate::settings::{CosmosAuth, CosmosSettings};
+use super::credentials::Credentials;
+use crate::core::model::{Consistency, Failure};
+use crate::settings::CosmosSettings;
 use crate::stores::PATIENT_DEADLINE;
+use crate::stores::cosmos::errors;
+use crate::stores::cosmos::keys::Keys;
 
 /// Answers are waited for no longer than this by the SDK itself, which refuses to be told less. Deadlines are the driver's.
 const SDK_DEADLINE_MIN: Duration = Duration::from_secs(1);
@@ -35,6 +37,7 @@ const OVERRIDES: [(&str, &str); 2] = [
 /// What all regions' clients have in common.
 pub struct Connector {
     account: CosmosSettings,
+    credentials: Credentials,
     runtime: OnceCell<CosmosRuntime>,
     deadline: Duration,
 }
@@ -47,18 +50,20 @@ pub struct Container {
     pub keys: Keys,
     /// The region, as the SDK has it.
     pub region: Region,
+    /// The key that let us in, where that is what did.
+    pub key: Option<Secret>,
     options: OperationOptions,
 }
 
 impl Connector {
-    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`.
-    pub fn new(account: &CosmosSettings, deadline: Duration) -> Connector {
-        Connector { account: account.clone(), runtime: OnceCell::new(), deadline }
-    }
-
-    /// The same on a runtime made elsewhere.
-    pub fn with_runtime(account: &CosmosSettings, deadline: Duration, runtime: CosmosRuntime) -> Connector {
-        Connector { account: account.clone(), runtime: OnceCell::new_with(Some(runtime)), deadline }
+    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere.
+    pub fn new(
+        account: &CosmosSettings,
+        credentials: Credentials,
+        deadline: Duration,
+        runtime: Option<CosmosRuntime>,
+    ) -> Connector {
+        Connector { account: account.clone(), credentials, runtime: OnceCell::new_with(runtime), deadline }
     }
 
     /// The account, the database and the container, for people.
@@ -67,14 +72,29 @@ impl Connector {
         format!("{} {database}/{container}", self.account.endpoint)
     }
 
-    /// Finds the container that holds the heartbeats, through one region; `others` are not to answer in its place.
+    /// Finds the container that holds the heartbeats, through one region; `others` are not to answer in its place. A key
+    /// that was refused is not tried again if there is another by now.
     ///
     /// # Errors
     ///
     /// Where the account or the container cannot be had, or nobody lets us in.
-    pub async fn container(&self, region: &str, others: &[Region]) -> Result<Container, Failure> {
+    pub async fn container(
+        &self,
+        region: &str,
+        others: &[Region],
+        refused: Option<Secret>,
+    ) -> Result<Container, Failure> {
         let region = Region::new(region.to_owned());
-        let account = AccountReference::from_settings(&self.account)?;
+        let endpoint: AccountEndpoint = self.account.endpoint.parse().map_err(|error| errors::failure(&error))?;
+        let key = match (self.credentials.key(), refused) {
+            (None, _) => None,
+            (Some(key), None) => Some(key.get().await?),
+            (Some(key), Some(refused)) => Some(key.after_refusal(&refused).await?.unwrap_or(refused)),
+        };
+        let account = match &key {
+            Some(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
+            None => AccountReference::with_credential(endpoint, self.credentials.token_credential()),
+        };
         let runtime = self.runtime.get_or_try_init(runtime).await.map_err(|error| errors::failure(&error))?;
         let options = options(others, self.deadline);
         let found = async {
@@ -91,7 +111,7 @@ impl Connector {
         let described = client.read(None).await.map_err(|error| errors::failure(&error))?;
         let properties = described.into_model().map_err(|error| errors::failure(&error))?;
         let keys = Keys::of(&properties.partition_key);
-        Ok(Container { client, keys, region, options })
+        Ok(Container { client, keys, region, key, options })
     }
 }
 
@@ -155,29 +175,4 @@ async fn runtime() -> Result<CosmosRuntime, CosmosError> {
     // The account's own port alone, so that one rule of a firewall will do.
     let pool = ConnectionPoolOptions::builder().with_gateway_v2_disabled(true).build()?;
     CosmosRuntime::builder().with_connection_pool(pool).build().await
-}
-
-trait FromSettings: Sized {
-    fn from_settings(settings: &CosmosSettings) -> Result<Self, Failure>;
-}
-
-impl FromSettings for AccountReference {
-    fn from_settings(settings: &CosmosSettings) -> Result<AccountReference, Failure> {
-        let endpoint: AccountEndpoint = settings.endpoint.parse().map_err(|error| errors::failure(&error))?;
-        match &settings.auth {
-            CosmosAuth::KeyEnv(variable) => {
-                let key = std::env::var(variable).map_err(|_| Failure {
-                    reason: Reason::Credentials,
-                    message: format!("the variable {variable}, which is to hold the account's key, is not set"),
-                })?;
-                Ok(AccountReference::with_authentication_key(endpoint, key))
-            }
-            CosmosAuth::KeyFile(path) => {
-                let key = std::fs::read_to_string(path)
-                    .map_err(|error| Failure { reason: Reason::Credentials, message: format!("{path:?}: {error}") })?;
-                Ok(AccountReference::with_authentication_key(endpoint, key.trim().to_owned()))
-            }
-            _ => Err(Failure { reason: Reason::Credentials, message: "not yet".to_owned() }),
-        }
-    }
 }
