@@ -248,8 +248,10 @@ fn state(
         return (State::ReadFailing, format!("{target} cannot be read{}", because(pair.reads.failing)));
     }
     let silence = match pair.seat {
-        Seat::Ours => is_write_silent(pair, plan, now)
-            .then(|| (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(pair.writes.failing)))),
+        Seat::Ours => is_write_silent(pair, plan, now).then(|| match pair.writes.failing {
+            None if starting => (State::Unknown, "not measured yet".into()),
+            failing => (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(failing))),
+        }),
         _ => two_clock_silence(plan, pair, starting, now),
     };
     if let Some(silence) = silence {

@@ -95,6 +95,14 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
             );
         }
     }
+    // A set-up is the whole store's, and told once.
+    let told = facts.iter().find_map(|fact| Some((fact, inspection(fact)?)));
+    if let Some((fact, inspection)) = told
+        && let Some(setup) = &inspection.setup
+    {
+        let mut judge = |kind, wrong| findings.push(Finding { region: fact.region.clone(), kind, wrong });
+        of_setup(setup, inspection.mode, &mut judge);
+    }
     replicas(facts, wanted, &mut findings);
     capacities(facts, &mut findings);
     findings
@@ -108,9 +116,6 @@ fn of_inspection(inspection: &Inspection, wanted: Wanted, judge: &mut impl FnMut
     let strong = (mode == Mode::Strong && wanted.asks_for_strong)
         .then(|| "a strong read sees every region's newest write, so it arrives at once".to_owned());
     judge(Kind::StrongReadsMeasureNothing, strong);
-    if let Some(setup) = &inspection.setup {
-        of_setup(setup, mode, judge);
-    }
 }
 
 /// What nobody told is not judged.
