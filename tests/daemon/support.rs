@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
-use crate::lab::{DaemonSettings, Lab};
+use crate::lab::{DaemonSettings, Measured};
 
 mod answers;
 mod collected;
@@ -220,13 +220,10 @@ impl Daemon {
 }
 
 /// All directed pairs of a lab's regions.
-pub fn pairs_of(lab: &Lab) -> Vec<(String, String)> {
-    let regions = lab.regions();
-    let pairs = regions.iter().flat_map(|source| regions.iter().map(move |target| (source, target)));
-    pairs
-        .filter(|(source, target)| source != target)
-        .map(|(source, target)| ((*source).to_owned(), (*target).to_owned()))
-        .collect()
+pub fn pairs_of(lab: &impl Measured) -> Vec<(String, String)> {
+    let regions = lab.region_names();
+    let pairs = regions.iter().flat_map(|source| regions.iter().map(move |target| (source.clone(), target.clone())));
+    pairs.filter(|(source, target)| source != target).collect()
 }
 
 /// Looks until there is something to see; fails with what was there instead.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Daemon, Sample, pairs_of};
-use crate::lab::{HeartbeatId, Lab};
+use crate::lab::{HeartbeatId, Measured};
 
 /// Samples of one pair, by run, seq and slot.
 type OfPair = BTreeMap<(u64, u64, u32), Sample>;
@@ -15,7 +15,7 @@ pub struct Collected(pub BTreeMap<(String, String), OfPair>);
 
 impl Collected {
     /// Adds what the daemon has now of all pairs.
-    pub async fn collect(&mut self, daemon: &Daemon, lab: &Lab) {
+    pub async fn collect(&mut self, daemon: &Daemon, lab: &impl Measured) {
         self.collect_some(daemon, pairs_of(lab)).await;
     }
 
@@ -35,7 +35,13 @@ impl Collected {
 
     /// The heartbeats of a pair's source, of all slots, that were committed between two instants and have no sample: in
     /// words.
-    pub fn unsampled(&self, lab: &Lab, (source, target): (&str, &str), from: Instant, upto: Instant) -> Vec<String> {
+    pub fn unsampled(
+        &self,
+        lab: &impl Measured,
+        (source, target): (&str, &str),
+        from: Instant,
+        upto: Instant,
+    ) -> Vec<String> {
         let sampled = self.0.get(&(source.to_owned(), target.to_owned()));
         let is_sampled =
             |beat: &HeartbeatId| sampled.is_some_and(|sampled| sampled.contains_key(&(beat.run, beat.seq, beat.slot)));
@@ -46,25 +52,18 @@ impl Collected {
     }
 
     /// Every sample that the truth contradicts, and every sample of a heartbeat that was never committed: in words.
-    pub fn lies(&self, lab: &Lab) -> Vec<String> {
-        let mut lies = Vec::new();
+    pub fn lies(&self, lab: &impl Measured) -> Vec<String> {
+        let (truth, mut lies) = (lab.truth(), Vec::new());
         for ((source, target), samples) in &self.0 {
             for sample in samples.values() {
-                let (run, seq) = (sample.run, sample.seq);
-                let what = format!("{source} to {target}, run {run}, seq {seq}: {sample:?}");
-                match lab.truth().lag(source, target, sample.slot, run, seq) {
-                    // The ticks of an earlier process are presumed, and it may have missed some.
-                    None if sample.presumed && lab.truth().commit(source, sample.slot, run, seq).is_none() => {}
-                    None => lies.push(format!("never committed or not visible yet: {what}")),
-                    // The truth is a bracket itself, a millisecond wide: both must have an instant in common. The
-                    // API's numbers are cut to nanoseconds.
-                    Some(lag)
-                        if sample.lower_seconds > lag.max.as_secs_f64() + 1e-6
-                            || sample.upper_seconds < lag.min.as_secs_f64() - 1e-6 =>
-                    {
-                        lies.push(format!("the truth is {lag:?}: {what}"));
-                    }
-                    Some(_) => {}
+                let Sample { run, seq, slot, .. } = *sample;
+                let heartbeat = HeartbeatId { source: source.clone(), slot, run, seq };
+                // The ticks of an earlier process are presumed, and it may have missed some.
+                if sample.presumed && truth.commit(source, slot, run, seq).is_none() {
+                    continue;
+                }
+                if let Some(why) = truth.objection(&heartbeat, target, sample.lower_seconds, sample.upper_seconds) {
+                    lies.push(format!("{why}: {source} to {target}, run {run}, seq {seq}: {sample:?}"));
                 }
             }
         }

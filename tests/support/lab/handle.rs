@@ -9,6 +9,7 @@ use dynoxide::actions::delete_table::DeleteTableRequest;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Measured;
 use super::endpoint::Port;
 use super::inject::{CatchUp, Lag, Mode, Network};
 use super::keys::TableKeys;
@@ -215,7 +216,7 @@ impl Lab {
     /// Settings that point a daemon at this lab.
     pub fn settings(&self) -> DaemonSettings {
         let regions = self.regions().into_iter().map(|region| (region.to_owned(), self.endpoint(region)));
-        DaemonSettings::new(regions, self.keys)
+        DaemonSettings::dynamodb(regions, self.keys)
     }
 
     /// Ends the lab and waits until nothing of it runs any more. Dropping it ends it too, a moment later.
@@ -230,6 +231,16 @@ impl Lab {
 
     fn site(&self, region: &str) -> &Site {
         &self.sites[self.mesh.index(region)]
+    }
+}
+
+impl Measured for Lab {
+    fn region_names(&self) -> Vec<String> {
+        self.mesh.regions().to_vec()
+    }
+
+    fn truth(&self) -> &Truth {
+        &self.truth
     }
 }
 

@@ -6,9 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::inject::{CatchUp, Lag};
+use super::names::short_name;
 use super::replicate::{End, Link, Outgoing, Target};
 
-/// Regions are named as they were given; any other name panics, as a test that names one is wrong.
+/// Regions are named as they were given, or by their short names; any other name panics, as a test that names one is
+/// wrong.
 pub(super) struct Mesh<T: Target> {
     regions: Vec<String>,
     links: Vec<Arc<Link<T::Change>>>,
@@ -26,7 +28,8 @@ impl<T: Target> Mesh<T> {
         let count = regions.len();
         assert!((1..=100).contains(&count), "a lab has one to a hundred regions");
         for (index, name) in regions.iter().enumerate() {
-            assert!(!regions[..index].contains(name), "region {name} is there twice");
+            let is_it = |other: &String| short_name(other) == short_name(name);
+            assert!(!regions[..index].iter().any(is_it), "region {name} is there twice");
         }
         let pairs = (0..count).flat_map(|source| (0..count).map(move |target| (source, target)));
         let links = pairs
@@ -101,7 +104,8 @@ impl<T: Target> Mesh<T> {
     }
 
     pub(super) fn index(&self, region: &str) -> usize {
-        let found = self.regions.iter().position(|name| name == region);
+        let wanted = short_name(region);
+        let found = self.regions.iter().position(|name| short_name(name) == wanted);
         found.unwrap_or_else(|| panic!("the lab has no region {region}"))
     }
 

@@ -23,6 +23,7 @@ mod handle;
 mod inject;
 mod keys;
 mod mesh;
+mod names;
 mod replica;
 mod replicate;
 mod serve;
@@ -35,7 +36,17 @@ pub use cosmos::{CosmosLab, CosmosMode};
 pub use handle::Lab;
 pub use inject::{CatchUp, Delay, Down, Lag, Mode, Network, Straggler};
 pub use keys::{KeyKind, TableKeys};
+pub use names::short_name;
 pub use settings::DaemonSettings;
 pub use setup::LabBuilder;
 pub use time::{Bracket, Stamp};
 pub use truth::{Commit, HeartbeatId, TrueLag, Truth};
+
+/// A lab that a daemon's samples can be held against.
+pub trait Measured {
+    /// The regions, by the names that the daemon gives them.
+    fn region_names(&self) -> Vec<String>;
+
+    /// What was so.
+    fn truth(&self) -> &Truth;
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::names::short_name;
 use super::time::Bracket;
 
 /// Heartbeats kept per (source, slot): a day at 1 Hz. Older ones are forgotten.
@@ -51,12 +52,23 @@ impl TrueLag {
             max: visible.after.instant.saturating_duration_since(committed.before.instant),
         }
     }
+
+    /// Whether a measured interval, in seconds, can be true: it has an instant in common with this one. Nothing is added
+    /// to what was recorded, but the nanosecond to which the API's numbers are cut.
+    pub fn agrees_with(&self, lower_seconds: f64, upper_seconds: f64) -> bool {
+        let cut = 1e-9;
+        lower_seconds <= self.max.as_secs_f64() + cut && upper_seconds >= self.min.as_secs_f64() - cut
+    }
 }
 
-/// What was so. Shared by all regions; every accessor gives a copy.
+/// What was so. Shared by all regions; every accessor gives a copy, and takes a region's name in any spelling.
 #[derive(Debug, Default)]
 pub struct Truth {
     keys: Mutex<BTreeMap<(String, u32), KeyLog>>,
+}
+
+fn key_of(source: &str, slot: u32) -> (String, u32) {
+    (short_name(source), slot)
 }
 
 /// (run, seq).
@@ -72,7 +84,7 @@ struct KeyLog {
 
 impl KeyLog {
     fn visible(&self, target: &str, run: u64, seq: u64) -> Option<Bracket> {
-        let arrivals = self.arrivals.get(target)?;
+        let arrivals = self.arrivals.get(&short_name(target))?;
         let first = arrivals.partition_point(|(version, _)| *version < (run, seq));
         arrivals.get(first).map(|(_, at)| *at)
     }
@@ -84,7 +96,7 @@ impl Truth {
         self.keys().values().map(|key| key.commits.len()).sum()
     }
 
-    /// The sources that committed any.
+    /// The sources that committed any, by their short names.
     pub fn sources(&self) -> Vec<String> {
         let mut sources: Vec<String> = self.keys().keys().map(|(source, _)| source.clone()).collect();
         sources.dedup();
@@ -94,32 +106,52 @@ impl Truth {
     /// All of a source's heartbeats, by slot, then by (run, seq).
     pub fn commits(&self, source: &str) -> Vec<Commit> {
         let keys = self.keys();
-        let of_source = keys.iter().filter(|((name, _), _)| name == source);
+        let source = short_name(source);
+        let of_source = keys.iter().filter(|((name, _), _)| *name == source);
         of_source.flat_map(|(_, key)| key.commits.values().cloned()).collect()
     }
 
     /// One heartbeat; `None` if it was never committed (or forgotten since).
     pub fn commit(&self, source: &str, slot: u32, run: u64, seq: u64) -> Option<Commit> {
-        self.keys().get(&(source.to_owned(), slot))?.commits.get(&(run, seq)).cloned()
+        self.keys().get(&key_of(source, slot))?.commits.get(&(run, seq)).cloned()
     }
 
     /// When a heartbeat, or the first later one that it was folded into, became visible at a target.
     pub fn visible(&self, source: &str, target: &str, slot: u32, run: u64, seq: u64) -> Option<Bracket> {
-        self.keys().get(&(source.to_owned(), slot))?.visible(target, run, seq)
+        self.keys().get(&key_of(source, slot))?.visible(target, run, seq)
     }
 
     /// The true lag of one heartbeat; `None` while it is not visible at the target, or if it was never committed.
     pub fn lag(&self, source: &str, target: &str, slot: u32, run: u64, seq: u64) -> Option<TrueLag> {
         let keys = self.keys();
-        let key = keys.get(&(source.to_owned(), slot))?;
+        let key = keys.get(&key_of(source, slot))?;
         let commit = key.commits.get(&(run, seq))?;
         Some(TrueLag::between(&commit.at, &key.visible(target, run, seq)?))
+    }
+
+    /// What is wrong with a sample of a heartbeat, in words: it was never committed, it is not visible at the target yet,
+    /// or its true lag lies outside what was measured. `None` if nothing is.
+    pub fn objection(
+        &self,
+        heartbeat: &HeartbeatId,
+        target: &str,
+        lower_seconds: f64,
+        upper_seconds: f64,
+    ) -> Option<String> {
+        let HeartbeatId { source, slot, run, seq } = heartbeat;
+        match self.lag(source, target, *slot, *run, *seq) {
+            Some(lag) if lag.agrees_with(lower_seconds, upper_seconds) => None,
+            Some(lag) => Some(format!("the truth is {lag:?}")),
+            None if self.commit(source, *slot, *run, *seq).is_none() => Some("never committed".to_owned()),
+            None => Some("not visible yet".to_owned()),
+        }
     }
 
     /// All of a pair's heartbeats with their lags, `None` for those not visible yet.
     pub fn lags(&self, source: &str, target: &str) -> Vec<(Commit, Option<TrueLag>)> {
         let keys = self.keys();
-        let of_source = keys.iter().filter(|((name, _), _)| name == source);
+        let source = short_name(source);
+        let of_source = keys.iter().filter(|((name, _), _)| *name == source);
         let with_lag = of_source.flat_map(|(_, key)| {
             key.commits.iter().map(|((run, seq), commit)| {
                 let visible = key.visible(target, *run, *seq);
@@ -133,7 +165,7 @@ impl Truth {
     /// were folded.
     pub fn arrivals(&self, source: &str, target: &str, slot: u32) -> Vec<(HeartbeatId, Bracket)> {
         let keys = self.keys();
-        let arrivals = keys.get(&(source.to_owned(), slot)).and_then(|key| key.arrivals.get(target));
+        let arrivals = keys.get(&key_of(source, slot)).and_then(|key| key.arrivals.get(&short_name(target)));
         let named = arrivals
             .into_iter()
             .flatten()
@@ -144,7 +176,7 @@ impl Truth {
     /// Notes a commit. Of two with one (run, seq), which fencing forbids, the first is kept: it is what was visible.
     pub(super) fn committed(&self, heartbeat: HeartbeatId, region: &str, written_at_micros: Option<i64>, at: Bracket) {
         let mut keys = self.keys();
-        let key = keys.entry((heartbeat.source.clone(), heartbeat.slot)).or_default();
+        let key = keys.entry(key_of(&heartbeat.source, heartbeat.slot)).or_default();
         key.commits.entry((heartbeat.run, heartbeat.seq)).or_insert_with(|| Commit {
             heartbeat,
             region: region.to_owned(),
@@ -160,8 +192,8 @@ impl Truth {
     pub(super) fn arrived(&self, heartbeat: &HeartbeatId, target: &str, at: Bracket) {
         let version = (heartbeat.run, heartbeat.seq);
         let mut keys = self.keys();
-        let key = keys.entry((heartbeat.source.clone(), heartbeat.slot)).or_default();
-        let arrivals = key.arrivals.entry(target.to_owned()).or_default();
+        let key = keys.entry(key_of(&heartbeat.source, heartbeat.slot)).or_default();
+        let arrivals = key.arrivals.entry(short_name(target)).or_default();
         if arrivals.back().is_none_or(|(newest, _)| *newest < version) {
             arrivals.push_back((version, at));
         }

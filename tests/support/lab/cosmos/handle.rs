@@ -16,6 +16,7 @@ use crate::lab::inject::{CatchUp, Lag, Network};
 use crate::lab::mesh::Mesh;
 use crate::lab::time::Stamp;
 use crate::lab::truth::Truth;
+use crate::lab::{DaemonSettings, Measured, short_name};
 
 /// A region and its port.
 pub(super) struct Site {
@@ -25,7 +26,8 @@ pub(super) struct Site {
 
 /// A running lab. Dropped, it stops listening and delivers nothing more.
 ///
-/// Regions are named as they were given to the builder; any other name panics, as a test that names one is wrong.
+/// Regions are named as they were given to the builder or by their short names, `East US` or `eastus`; any other name
+/// panics, as a test that names one is wrong.
 pub struct CosmosLab {
     pub(super) sites: Vec<Site>,
     pub(super) mesh: Mesh<Replica>,
@@ -197,6 +199,13 @@ impl CosmosLab {
         self.site(region).region.replica.peek(&documents, partition_key, id).await
     }
 
+    /// Settings that point a daemon at this lab. The key goes by the environment: `COSMOS_KEY` with any Base64, [`KEY`] say.
+    ///
+    /// [`KEY`]: super::KEY
+    pub fn settings(&self) -> DaemonSettings {
+        DaemonSettings::cosmos(self.mesh.regions().iter().cloned(), &self.endpoint(), DATABASE, CONTAINER)
+    }
+
     /// Ends the lab and waits until nothing of it runs any more. Dropping it ends it too, a moment later.
     pub async fn shutdown(self) {
         self.cancel.cancel();
@@ -209,6 +218,16 @@ impl CosmosLab {
 
     fn site(&self, region: &str) -> &Site {
         &self.sites[self.mesh.index(region)]
+    }
+}
+
+impl Measured for CosmosLab {
+    fn region_names(&self) -> Vec<String> {
+        self.mesh.regions().iter().map(|name| short_name(name)).collect()
+    }
+
+    fn truth(&self) -> &Truth {
+        &self.shared.truth
     }
 }
 

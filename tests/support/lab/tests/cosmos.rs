@@ -2,6 +2,10 @@
 
 #[path = "cosmos/links.rs"]
 mod links;
+#[path = "cosmos/regions.rs"]
+mod regions;
+#[path = "cosmos/wire.rs"]
+mod wire;
 
 use azure_core::credentials::Secret;
 use azure_data_cosmos::models::ItemResponse;
@@ -16,7 +20,8 @@ use azure_data_cosmos::{
 use tokio_stream::StreamExt;
 
 use super::*;
-use crate::lab::cosmos::{CONTAINER, CosmosLab, DATABASE, KEY};
+use crate::lab::CosmosMode;
+use crate::lab::cosmos::{CONTAINER, CosmosLab, DATABASE, KEY, Operation, Part, Refusal};
 
 const EAST: &str = "East US";
 const WEST: &str = "West Europe";
@@ -49,7 +54,7 @@ impl Pinned {
         options.max_failover_retry_count = Some(0);
         options.max_session_retry_count = Some(0);
         options.throttling_retry_options = Some(ThrottlingRetryOptionsBuilder::new().with_max_retry_count(0).build());
-        options.end_to_end_latency_policy = Some(Duration::from_secs(5).into());
+        options.end_to_end_latency_policy = Some(Duration::from_secs(2).into());
         // Its own, as the one that all share would end with the first test's runtime.
         let runtime = CosmosRuntimeBuilder::new().build().await.unwrap();
         let endpoint: AccountEndpoint = lab.endpoint().parse().unwrap();
@@ -137,6 +142,12 @@ fn heartbeat(slot: u32, source: &str, seq: u64) -> Value {
     })
 }
 
+/// The status and the sub-status of a refusal.
+fn status_of(error: &CosmosError) -> (u16, u16) {
+    (error.status().status_code().into(), sub_status(error))
+}
+
+/// The seq of a document.
 fn seq_of(document: &Value) -> u64 {
     document["tg_seq"].as_u64().unwrap_or_else(|| panic!("no heartbeat: {document}"))
 }
