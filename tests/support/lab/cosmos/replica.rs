@@ -26,7 +26,7 @@ const HEARTBEAT_PREFIX: &str = "tidegauge-";
 
 /// What a committed write changed.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub struct Change {
     /// The path of the container's documents.
     documents: String,
     /// As the client sent it: a JSON array, in the header.
@@ -53,7 +53,7 @@ pub(super) struct Shared {
     pub(super) order: Arc<AtomicU64>,
 }
 
-pub(super) struct Replica {
+pub struct Replica {
     region: String,
     /// The region's own address, by which the emulator knows it.
     address: String,
