@@ -145,6 +145,8 @@ impl CosmosLab {
     }
 
     fn set_offline(&self, region: &str, offline: bool) {
+        // In whatever spelling it was asked for, the account knows it in one.
+        let region = self.site(region).region.name.as_str();
         for site in &self.sites {
             let store = site.region.replica.store();
             let done = if offline { store.set_region_offline(region) } else { store.set_region_online(region) };
