@@ -61,6 +61,22 @@ async fn the_injected_lag_is_what_the_log_says_and_a_poller_sees() {
 }
 
 #[tokio::test]
+async fn a_poller_behind_a_hostile_network_holds_the_truth_every_time() {
+    let lab = CosmosLab::builder().regions([EAST, WEST]).lag(Lag::log_normal(Duration::from_millis(200), 0.5));
+    let lab = lab.network(Network::hostile()).start().await;
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
+    let run = async |source: &Pinned, target: &Pinned, from: &str, to: &str| {
+        for seq in 1..=4 {
+            let seen = measure(&lab, source, target, 0, from, seq).await;
+            let id = HeartbeatId { source: from.to_owned(), slot: 0, run: 1, seq };
+            assert_eq!(lab.truth().objection(&id, to, seen.lower, seen.upper), None, "{from} to {to}");
+        }
+    };
+    tokio::join!(run(&east, &west, EAST, WEST), run(&west, &east, WEST, EAST));
+    assert_eq!(lab.truth().count(), 8);
+}
+
+#[tokio::test]
 async fn the_truth_objects_to_what_cannot_be() {
     let lab = cosmos().await;
     let east = Pinned::of(&lab, EAST).await;

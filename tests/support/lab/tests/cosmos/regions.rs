@@ -154,6 +154,19 @@ async fn an_offline_region_leaves_the_account_and_comes_back_to_it() {
     assert_eq!(again.read(7, EAST).await.unwrap(), Some(1), "what waited is there");
 }
 
+/// Why a client that asks one region has to look where its answers come from.
+#[tokio::test]
+async fn a_client_that_starts_while_its_region_is_offline_is_answered_from_elsewhere() {
+    let lab = cosmos().await;
+    lab.set_mode(WEST, CosmosMode::Offline).await;
+    let west = Pinned::of(&lab, WEST).await;
+    let missed = west.container.read_item(partition_of(0), &id_of(WEST), None).await.expect_err("there is none");
+    assert_eq!(status_of(&missed), (404, 0));
+    let elsewhere = missed.diagnostics().unwrap().responded_regions().into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(elsewhere, [Region::from(EAST.to_owned())], "although it was to leave that one out");
+    assert_eq!(lab.request_count(EAST, Operation::Read), 1);
+}
+
 #[tokio::test]
 async fn the_first_region_can_be_out_of_order_too() {
     let (lab, _, west) = two().await;
