@@ -110,9 +110,12 @@ async fn a_refused_write_is_not_in_the_log() {
 }
 
 #[tokio::test]
-async fn writes_land_where_they_are_sent_and_meet_after_the_lag() {
+async fn writes_land_where_they_are_sent_and_meet_when_they_may() {
     let lab = cosmos().await;
     let (east, west, south) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST), Pinned::of(&lab, SOUTH));
+    for target in [EAST, WEST, SOUTH] {
+        lab.pause_inbound(target).await;
+    }
     east.create(0, EAST, 1).await.unwrap();
     west.create(0, WEST, 1).await.unwrap();
     assert_eq!(east.query(0).await.unwrap(), [(EAST.to_owned(), 1)]);
@@ -120,6 +123,9 @@ async fn writes_land_where_they_are_sent_and_meet_after_the_lag() {
     for region in [EAST, WEST] {
         assert_eq!(lab.truth().commit(region, 0, 1, 1).expect("it was committed").region, region);
         assert_eq!(lab.request_count(region, Operation::Create), 1);
+    }
+    for target in [EAST, WEST, SOUTH] {
+        lab.resume_inbound(target).await;
     }
     let both = [(EAST.to_owned(), 1), (WEST.to_owned(), 1)];
     for client in [&east, &west, &south] {
