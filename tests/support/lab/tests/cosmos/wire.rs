@@ -160,14 +160,25 @@ async fn a_partition_splits_under_a_client_that_goes_on() {
 }
 
 #[tokio::test]
-async fn containers_come_beside_the_first_one() {
+async fn containers_come_and_go() {
     let lab = CosmosLab::builder().regions([EAST, WEST]).without_container().start().await;
     let container = format!("{}/dbs/{DATABASE}/colls/{CONTAINER}", lab.endpoint());
     assert_eq!(get(&container, true).await.status(), 404);
     lab.create_container(CONTAINER, &["/pk"]);
     assert_eq!(get(&container, true).await.status(), 200);
-    let east = Pinned::of(&lab, EAST).await;
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
     east.create(0, EAST, 1).await.unwrap();
+    lab.drop_container(CONTAINER).await;
+    let gone = east.replace(0, EAST, 2).await.expect_err("it is gone");
+    assert_eq!(status_of(&gone).0, 404);
+    assert_eq!(get(&container, true).await.status(), 404);
+    // A new one has another identity: clients of the old one have to find that out.
+    lab.create_container(CONTAINER, &["/pk"]);
+    lab.set_lag(Lag::Fixed(LAG));
+    assert_eq!(west.read(0, EAST).await.unwrap(), None);
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
+    east.create(0, EAST, 1).await.unwrap();
+    eventually("it arrives", async || west.read(0, EAST).await.unwrap() == Some(1)).await;
 }
 
 #[tokio::test]
