@@ -1,5 +1,6 @@
 //! The Cosmos DB adapter, used as the driver uses it, against the SDK's own emulator in this process.
 
+mod failures;
 mod regions;
 mod writes;
 
@@ -19,7 +20,7 @@ use tidegauge::clock::Clock;
 use tidegauge::core::heartbeat::{Found, Heartbeat};
 use tidegauge::core::model::{Beat, Consistency, Expect, RegionId, Slot, Write, WriteOutcome, WriterId};
 use tidegauge::core::time::{Span, Wall};
-use tidegauge::settings::{Settings, StoreKind};
+use tidegauge::settings::{CosmosAuth, Settings, StoreKind};
 use tidegauge::stores::Store;
 use tidegauge::stores::cosmos::{Access, CosmosStore};
 
@@ -128,7 +129,7 @@ impl Bench {
 
 async fn store(emulator: &Arc<InMemoryEmulatorHttpClient>, deadline: Duration) -> CosmosStore {
     let runtime = CosmosRuntimeBuilder::from(emulator.runtime_builder()).build().await.unwrap();
-    let settings = settings();
+    let settings = settings(&url(REGIONS[0]), &REGIONS);
     let store = &settings.stores[0];
     let StoreKind::Cosmos(cosmos) = &store.kind else { panic!("it is of Cosmos DB") };
     let access = Access::from_settings(cosmos, Clock::start(), deadline);
@@ -139,15 +140,14 @@ fn url(region: &str) -> String {
     format!("https://cells-{}.documents.azure.com", region.to_lowercase().replace(' ', ""))
 }
 
-fn settings() -> Settings {
+fn settings(endpoint: &str, names: &[&str]) -> Settings {
     let mut regions = String::new();
-    for name in REGIONS {
+    for name in names {
         write!(regions, "{{ name = {name:?} }}, ").unwrap();
     }
     let toml = format!(
-        "[cell]\ncentral = true\n[[stores]]\nname = \"carts\"\nregions = [{regions}]\n[stores.cosmos]\nendpoint = {:?}\n\
-         database = {DATABASE:?}\ncontainer = {CONTAINER:?}\nauth = \"key\"\nkey_file = {KEY_FILE:?}\n",
-        url(REGIONS[0])
+        "[cell]\ncentral = true\n[[stores]]\nname = \"carts\"\nregions = [{regions}]\n[stores.cosmos]\nendpoint = {endpoint:?}\n\
+         database = {DATABASE:?}\ncontainer = {CONTAINER:?}\nauth = \"key\"\nkey_file = {KEY_FILE:?}\n"
     );
     Settings::from_sources(Some(("carts.toml", &toml)), HashMap::new()).unwrap()
 }

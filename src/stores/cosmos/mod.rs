@@ -146,7 +146,7 @@ impl CosmosStore {
             refused: Mutex::default(),
         };
         CosmosStore {
-            connector: Arc::new(Connector::new(cosmos, access.credentials, deadline, runtime)),
+            connector: Arc::new(Connector::new(cosmos, &settings.regions, access.credentials, deadline, runtime)),
             account: Account::from_settings(cosmos, access.rest),
             slots: settings.heartbeat.slots,
             sites: regions.iter().map(site).collect(),
@@ -342,9 +342,9 @@ impl CosmosStore {
                     return (WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
                 }
                 Err(error) => {
-                    self.remember(write, None);
                     let elsewhere = errors::elsewhere_of(&error, &container.region);
                     if elsewhere.is_none() && errors::is_overtaken(&error) {
+                        self.remember(write, None);
                         spent += charge_of(&error);
                         continue;
                     }

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use super::credentials::Credentials;
 use crate::core::model::{Consistency, Failure};
-use crate::settings::CosmosSettings;
+use crate::settings::{CosmosSettings, RegionSettings};
 use crate::stores::PATIENT_DEADLINE;
 use crate::stores::cosmos::errors;
 use crate::stores::cosmos::keys::Keys;
@@ -40,6 +40,8 @@ pub struct Connector {
     credentials: Credentials,
     runtime: OnceCell<CosmosRuntime>,
     deadline: Duration,
+    /// Where to ask for the account's regions while its own endpoint does not answer.
+    backups: Vec<AccountEndpoint>,
 }
 
 /// One region's end of a container.
@@ -59,11 +61,15 @@ impl Connector {
     /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere.
     pub fn new(
         account: &CosmosSettings,
+        regions: &[RegionSettings],
         credentials: Credentials,
         deadline: Duration,
         runtime: Option<CosmosRuntime>,
     ) -> Connector {
-        Connector { account: account.clone(), credentials, runtime: OnceCell::new_with(runtime), deadline }
+        let endpoints = regions.iter().filter_map(|region| region.endpoint.as_ref());
+        let backups = endpoints.filter_map(|endpoint| endpoint.parse().ok()).collect();
+        let runtime = OnceCell::new_with(runtime);
+        Connector { account: account.clone(), credentials, runtime, deadline, backups }
     }
 
     /// The account, the database and the container, for people.
@@ -102,6 +108,7 @@ impl Connector {
                 .with_runtime(runtime.clone())
                 .with_default_operation_options(options.clone())
                 .with_partition_failover_options(no_circuit_breaker()?)
+                .with_backup_endpoints(self.backups.clone())
                 .build(account, RoutingStrategy::PreferredRegions(vec![region.clone()]))
                 .await?;
             let (database, container) = self.account.heartbeats.clone();
