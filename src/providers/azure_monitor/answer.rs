@@ -44,9 +44,8 @@ impl Readings {
             for series in array(&metric["timeseries"]).filter(|series| is_of(series, "SourceRegion", asked)) {
                 let target = dimension(series, "TargetRegion").and_then(|name| id(&regions::short(name)));
                 let Some(target) = target.filter(|target| asked.question.targets.contains(target)) else { continue };
-                // A 99th percentile of each minute, and where a period has more of them their mean: it still stands for
-                // what one write in a hundred exceeds. Their maximum stands for nothing that could be compared: one in a
-                // hundred heartbeats is later all the same, and where a maximum is of all writes none would be.
+                // The mean of what is a 99th percentile already, of each minute. Its maximum is left out: that of all
+                // writes no heartbeat exceeds, but one in a hundred exceeds every percentile in the best of times.
                 let lag = Series::Lag { source: asked.question.region, target, statistic: Statistic::P99 };
                 for (begin, value) in points(series, "average", period, asked.question) {
                     // Where nothing arrived there is nothing, or 0, until a value comes; 0 says nothing of any lag.
