@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::core::model::Failure;
 use crate::core::provider::{Question, Reading};
 
+#[cfg(feature = "cosmos")]
+pub mod azure_monitor;
 #[cfg(feature = "dynamodb")]
 pub mod cloudwatch;
 
