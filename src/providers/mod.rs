@@ -24,6 +24,22 @@ pub trait Provider: Send + Sync + 'static {
     fn ask(&self, question: Question) -> impl Future<Output = Result<Vec<Reading>, Failure>> + Send;
 }
 
+/// Somebody who is not to be asked says nothing.
+impl<P: Provider> Provider for Option<P> {
+    fn follow(&self, regions: &[Arc<str>]) {
+        if let Some(provider) = self {
+            provider.follow(regions);
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Result<Vec<Reading>, Failure> {
+        match self {
+            Some(provider) => provider.ask(question).await,
+            None => Nobody.ask(question).await,
+        }
+    }
+}
+
 /// Of a store about which nobody publishes anything.
 #[derive(Clone, Copy, Debug)]
 pub struct Nobody;

@@ -142,3 +142,20 @@ async fn no_key_is_said_where_it_is_missing_or_refused() {
         assert!(!failure.message.contains("h u n t e r 2"), "{}", failure.message);
     }
 }
+
+#[tokio::test]
+async fn a_region_that_was_out_of_the_account_at_the_start_is_measured_when_it_is_back() {
+    let lab = lab().await;
+    lab.set_mode(REGIONS[1], CosmosMode::Offline).await;
+    let store = store_of(&lab, &REGIONS);
+    let failure = read_fails(&store, RegionId(1)).await;
+    assert!(matches!(failure.reason, Reason::OtherRegion | Reason::Connect), "{failure:?}");
+    lab.set_mode(REGIONS[1], CosmosMode::Up).await;
+    for _ in 0..100 {
+        if store.read(RegionId(1), 0, Consistency::Strong).await.outcome.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("still {:?}", read_fails(&store, RegionId(1)).await);
+}
