@@ -4,33 +4,48 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use tidegauge::clock::Clock;
 use tidegauge::core::model::Plan;
 use tidegauge::core::time::Span;
 use tidegauge::driver;
 use tidegauge::providers::Nobody;
-use tidegauge::settings::{Settings, StoreKind};
-use tidegauge::stores::dynamodb::DynamoDbStore;
+use tidegauge::settings::Settings;
+use tidegauge::stores::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::Lab;
 use crate::process::cpu_seconds;
 use crate::sim::plan;
 
-const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
+mod cosmos;
+mod dynamodb;
+
 const INTERVAL: Duration = Duration::from_millis(100);
 const INTERVALS: u32 = 300;
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Each cloud, by the word for it.
+pub const CLOUDS: [&str; 2] = ["dynamodb", "cosmos"];
+
+/// The calls of one region, as anybody would make them.
+trait Bare {
+    async fn write(&mut self, seq: u32);
+    async fn read(&self);
+}
 
 /// The other process: so that the servers' CPU is not counted.
-pub fn serve_lab() {
+pub fn serve_lab(cloud: &str) {
     runtime().block_on(async {
-        let lab = Lab::builder().regions(REGIONS).start().await;
-        println!("{}", REGIONS.map(|region| lab.endpoint(region)).join(" "));
         // Until the parent closes our standard input.
-        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+        let until_told = || tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        if cloud == "cosmos" {
+            let (_lab, endpoints) = cosmos::serve().await;
+            println!("{}", endpoints.join(" "));
+            until_told().await.unwrap().unwrap();
+        } else {
+            let (_lab, endpoints) = dynamodb::serve().await;
+            println!("{}", endpoints.join(" "));
+            until_told().await.unwrap().unwrap();
+        }
     });
 }
 
@@ -38,23 +53,27 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-/// Prints the ratio, from a process of its own: the SDK takes its credentials from the environment.
+/// Prints the ratios, each from a process of its own: the SDKs take credentials from the environment.
 pub fn against_a_bare_loop() {
-    let measured = Command::new(std::env::current_exe().unwrap())
-        .arg("cpu-within")
-        .env("AWS_ACCESS_KEY_ID", "lab")
-        .env("AWS_SECRET_ACCESS_KEY", "lab")
-        .status();
-    assert!(measured.unwrap().success());
+    for cloud in CLOUDS {
+        let measured = Command::new(std::env::current_exe().unwrap())
+            .args(["cpu-within", cloud])
+            .env("AWS_ACCESS_KEY_ID", "lab")
+            .env("AWS_SECRET_ACCESS_KEY", "lab")
+            .env("COSMOS_KEY", crate::lab::cosmos::KEY)
+            .status();
+        assert!(measured.unwrap().success());
+    }
 }
 
 /// What that process does.
-pub fn within() {
+pub fn within(cloud: &str) {
     println!(
-        "# CPU per interval: 3 regions, 3 heartbeats and some 15 polls each, {INTERVALS} intervals of {INTERVAL:?}"
+        "# CPU per interval, {cloud}: 3 regions, 3 heartbeats and some 15 polls each, {INTERVALS} intervals of \
+         {INTERVAL:?}"
     );
     let mut server = Command::new(std::env::current_exe().unwrap())
-        .arg("serve-lab")
+        .args(["serve-lab", cloud])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -63,8 +82,13 @@ pub fn within() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let endpoints: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     runtime().block_on(async {
-        let (driver, writes, reads) = driver_cpu(&endpoints).await;
-        let bare = bare_cpu(&endpoints, writes, reads).await;
+        let ((driver, writes, reads), bare) = if cloud == "cosmos" {
+            let counted = driver_cpu(cosmos::store(&endpoints, DEADLINE).await).await;
+            (counted, bare_cpu(cosmos::bare(&endpoints).await, counted.1, counted.2).await)
+        } else {
+            let counted = driver_cpu(dynamodb::store(&endpoints, DEADLINE).await).await;
+            (counted, bare_cpu(dynamodb::bare(&endpoints).await, counted.1, counted.2).await)
+        };
         let per = |seconds: f64| seconds * 1e3 / f64::from(INTERVALS);
         println!("driver: {:.3} ms an interval ({writes} writes, {reads} reads in all)", per(driver));
         println!("bare loop of as many calls: {:.3} ms an interval", per(bare));
@@ -75,28 +99,20 @@ pub fn within() {
     server.wait().unwrap();
 }
 
-async fn driver_cpu(endpoints: &[String]) -> (f64, u64, u64) {
-    let regions: Vec<String> = REGIONS
-        .iter()
-        .zip(endpoints)
-        .map(|(region, endpoint)| format!("{{ name = \"{region}\", endpoint = \"{endpoint}\" }}"))
-        .collect();
+/// Settings of one store.
+fn settings(regions: impl Iterator<Item = String>, kind: &str) -> Settings {
+    let regions = regions.collect::<Vec<_>>().join(", ");
     let toml = format!(
-        "[cell]\ncentral = true\n[[stores]]\nname = \"bench\"\nheartbeat = {{ interval = \"100ms\" }}\nregions = [{}]\n\
-         [stores.dynamodb]\ntable = \"GlobalCellState\"\npartition_key = \"PK\"\nsort_key = \"SK\"\n",
-        regions.join(", ")
+        "[cell]\ncentral = true\n[[stores]]\nname = \"bench\"\nheartbeat = {{ interval = \"100ms\" }}\n\
+         regions = [{regions}]\n{kind}"
     );
-    let settings = Settings::from_toml(&toml).unwrap();
-    let store = &settings.stores[0];
-    let StoreKind::Dynamodb(dynamodb) = &store.kind else { panic!("not DynamoDB") };
-    let plan = Plan {
-        regions: REGIONS.iter().map(|region| (*region).into()).collect(),
-        interval: Span::from(INTERVAL),
-        ..plan(3)
-    };
-    let adapter = DynamoDbStore::from_settings(store, dynamodb, Duration::from_millis(500)).await;
+    Settings::from_toml(&toml).unwrap()
+}
+
+async fn driver_cpu(store: impl Store) -> (f64, u64, u64) {
+    let plan = Plan { regions: store.known_regions(), interval: Span::from(INTERVAL), ..plan(3) };
     let stop = CancellationToken::new();
-    let running = driver::start(adapter, Nobody, plan, Clock::start(), stop.clone(), Duration::from_secs(1));
+    let running = driver::start(store, Nobody, plan, Clock::start(), stop.clone(), Duration::from_secs(1));
     // Connections and the learning of the lag are not the question here.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let counts = || {
@@ -113,89 +129,31 @@ async fn driver_cpu(endpoints: &[String]) -> (f64, u64, u64) {
     (cpu, after.0 - counted.0, after.1 - counted.1)
 }
 
-async fn bare_cpu(endpoints: &[String], writes: u64, reads: u64) -> f64 {
-    let clients: Vec<Client> = endpoints
-        .iter()
-        .map(|endpoint| {
-            let config = aws_sdk_dynamodb::Config::builder()
-                .behavior_version(BehaviorVersion::v2026_01_12())
-                .region(Region::new("us-east-1"))
-                .credentials_provider(Credentials::new("lab", "lab", None, None, "bench"))
-                .retry_config(RetryConfig::standard().with_max_attempts(1))
-                .endpoint_url(endpoint)
-                .build();
-            Client::from_conf(config)
-        })
-        .collect();
-    let each = |total: u64| total as f64 / f64::from(INTERVALS) / clients.len() as f64;
+async fn bare_cpu(mut regions: Vec<impl Bare>, writes: u64, reads: u64) -> f64 {
+    let count = regions.len() as f64;
+    let each = |total: u64| total as f64 / f64::from(INTERVALS) / count;
     let (writes, reads) = (each(writes), each(reads));
     let (mut written, mut read) = (0.0, 0.0);
     let mut ticks = tokio::time::interval(INTERVAL);
-    for client in &clients {
-        put(client, 0).await;
-        query(client).await;
+    for region in &mut regions {
+        region.write(0).await;
+        region.read().await;
     }
     let before = cpu_seconds("self");
     for interval in 1..=INTERVALS {
         ticks.tick().await;
         written += writes;
         read += reads;
-        for client in &clients {
+        for region in &mut regions {
             for _ in 0..written as u32 {
-                put(client, interval).await;
+                region.write(interval).await;
             }
             for _ in 0..read as u32 {
-                query(client).await;
+                region.read().await;
             }
         }
         written = written.fract();
         read = read.fract();
     }
     cpu_seconds("self") - before
-}
-
-async fn put(client: &Client, seq: u32) {
-    let text = |text: &str| AttributeValue::S(text.into());
-    let number = |number: u32| AttributeValue::N(number.to_string());
-    client
-        .put_item()
-        .table_name("GlobalCellState")
-        .item("PK", text("bare-0"))
-        .item("SK", text("us-east-1"))
-        .item("tg_v", number(0))
-        .item("tg_source", text("us-east-1"))
-        .item("tg_slot", number(0))
-        .item("tg_writer", text("0123456789abcdef0123456789abcdef"))
-        .item("tg_host", text("01234567-89ab-cdef-0123-456789abcdef"))
-        .item("tg_run", number(1))
-        .item("tg_seq", number(seq))
-        .item("tg_written_at", AttributeValue::N("1800000000000000".into()))
-        .item("tg_interval", number(100_000))
-        .condition_expression(
-            "attribute_not_exists(PK) OR (tg_run = :run AND tg_writer = :writer AND tg_seq < :seq) OR tg_seq >= :seq",
-        )
-        .expression_attribute_values(":run", number(1))
-        .expression_attribute_values(":writer", text("0123456789abcdef0123456789abcdef"))
-        .expression_attribute_values(":seq", number(seq))
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .return_consumed_capacity(ReturnConsumedCapacity::Total)
-        .send()
-        .await
-        .unwrap();
-}
-
-async fn query(client: &Client) {
-    let names =
-        "SK, tg_v, tg_source, tg_slot, tg_writer, tg_host, tg_run, tg_seq, tg_written_at, tg_interval, tg_resigned";
-    client
-        .query()
-        .table_name("GlobalCellState")
-        .consistent_read(true)
-        .key_condition_expression("PK = :partition")
-        .expression_attribute_values(":partition", AttributeValue::S("tidegauge-0".into()))
-        .projection_expression(names)
-        .return_consumed_capacity(ReturnConsumedCapacity::Total)
-        .send()
-        .await
-        .unwrap();
 }

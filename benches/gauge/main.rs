@@ -16,11 +16,10 @@ mod widths;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    if wanted.first().is_some_and(|what| what == "serve-lab") {
-        return cpu::serve_lab();
-    }
-    if wanted.first().is_some_and(|what| what == "cpu-within") {
-        return cpu::within();
+    match wanted.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["serve-lab", cloud] => return cpu::serve_lab(cloud),
+        ["cpu-within", cloud] => return cpu::within(cloud),
+        _ => {}
     }
     let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == what);
     if wants("widths") {
