@@ -1,5 +1,6 @@
 //! The Cosmos DB adapter, used as the driver uses it, against the SDK's own emulator in this process.
 
+mod golden;
 mod regions;
 mod writes;
 

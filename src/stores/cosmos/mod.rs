@@ -32,8 +32,8 @@ pub(crate) mod errors;
 mod fence;
 mod forget;
 mod inspect;
-mod item;
-mod keys;
+pub mod item;
+pub mod keys;
 pub mod regions;
 
 use account::Account;
