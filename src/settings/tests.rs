@@ -67,7 +67,7 @@ fn every_shipped_file_is_right() {
         }
         seen.push(path.file_name().expect("a name").to_string_lossy().into_owned());
     }
-    for expected in ["central.toml", "demo.toml", "gauge.toml", "observer.toml"] {
+    for expected in ["central.toml", "cosmos.toml", "demo.toml", "gauge.toml", "observer.toml"] {
         assert!(seen.iter().any(|name| name == expected), "{expected} is missing from {seen:?}");
     }
 }
