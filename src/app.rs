@@ -22,6 +22,8 @@ use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::providers::Nobody;
+#[cfg(feature = "cosmos")]
+use crate::providers::azure_monitor::AzureMonitor;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
@@ -232,8 +234,10 @@ async fn start_driver(
         StoreKind::Cosmos(cosmos) => {
             let deadline = plan.deadline().to_duration();
             let access = Access::from_settings(cosmos, clock, deadline);
+            let asks = plan.polling.is_some();
+            let provider = AzureMonitor::from_settings(cosmos, access.rest.clone(), &plan.regions).filter(|_| asks);
             let store = CosmosStore::from_settings(settings, cosmos, access, deadline);
-            driver::start(store, Nobody, plan, clock, stop, grace)
+            driver::start(store, provider, plan, clock, stop, grace)
         }
         #[cfg(not(feature = "cosmos"))]
         StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),
@@ -248,13 +252,11 @@ async fn start_driver(
                     settings.name
                 );
             }
-            if plan.polling.is_some() {
-                let deadline = PATIENT_DEADLINE;
-                let provider = CloudWatch::from_settings(settings, dynamodb, &plan.regions, deadline).await;
-                driver::start(store, provider, plan, clock, stop, grace)
-            } else {
-                driver::start(store, Nobody, plan, clock, stop, grace)
-            }
+            let provider = match plan.polling {
+                Some(_) => Some(CloudWatch::from_settings(settings, dynamodb, &plan.regions, PATIENT_DEADLINE).await),
+                None => None,
+            };
+            driver::start(store, provider, plan, clock, stop, grace)
         }
         #[cfg(not(feature = "dynamodb"))]
         StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),

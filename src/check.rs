@@ -13,9 +13,11 @@ use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, RegionId};
 use crate::core::provider::Question;
 use crate::core::time::{Span, Wall};
+use crate::providers::Provider;
+#[cfg(feature = "cosmos")]
+use crate::providers::azure_monitor::AzureMonitor;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
-use crate::providers::{Nobody, Provider};
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "cosmos")]
 use crate::stores::cosmos::{Access, CosmosStore};
@@ -48,8 +50,10 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
             #[cfg(feature = "cosmos")]
             StoreKind::Cosmos(cosmos) => {
                 let access = Access::from_settings(cosmos, clock, PATIENT_DEADLINE);
+                let regions: Vec<Arc<str>> = store.regions.iter().map(|region| region.name.as_str().into()).collect();
+                let provider = AzureMonitor::from_settings(cosmos, access.rest.clone(), &regions);
                 let reached = CosmosStore::from_settings(store, cosmos, access, PATIENT_DEADLINE);
-                check(Arc::new((reached, Nobody)), store, asks, clock, &mut report).await;
+                check(Arc::new((reached, provider)), store, asks, clock, &mut report).await;
             }
             #[cfg(not(feature = "cosmos"))]
             StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),

@@ -22,11 +22,17 @@ pub mod settings;
 pub mod stores;
 
 pub mod app;
-#[cfg_attr(not(feature = "dynamodb"), expect(unused, reason = "there is nothing to reach without a cloud"))]
+#[cfg_attr(
+    not(any(feature = "cosmos", feature = "dynamodb")),
+    expect(unused, reason = "there is nothing to reach without a cloud")
+)]
 pub mod check;
 pub mod cost;
 pub mod driver;
-#[cfg_attr(not(feature = "dynamodb"), expect(unused, reason = "nothing outlives a process without a cloud"))]
+#[cfg_attr(
+    not(any(feature = "cosmos", feature = "dynamodb")),
+    expect(unused, reason = "nothing outlives a process without a cloud")
+)]
 pub mod forget;
 pub mod http;
 pub mod metrics;

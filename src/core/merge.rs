@@ -2,14 +2,15 @@
 //!
 //! Both stay visible. The provider counts what *arrives*, so a stall shows there as no data, or as 0: neither says
 //! anything. What it does say of a period is compared with the heartbeats that arrived in that very period, a mean with a
-//! mean and a 99th percentile with a 99th percentile: a maximum over everything that the application writes is larger than
-//! one over a few heartbeats even when all is well, so it is compared on one side alone.
+//! mean; 99th percentiles of minutes with that of the heartbeats of ten such minutes. A maximum over everything that the
+//! application writes is larger than one over a few heartbeats even when all is well, so it is compared on one side alone.
 
 use super::hour::{Hour, KEPT};
 use super::model::Reason;
 use super::provider::{Polling, Statistic};
 use super::sample::Bracket;
 use super::time::{Mono, Now, Span, Wall};
+use super::window::FIVE;
 
 /// Two that differ by less than this factor agree: partitions differ, and heartbeats sample a few of them…
 const FACTOR: f64 = 3.0;
@@ -20,6 +21,12 @@ const FLOOR: f64 = 1.0;
 /// off by the factor: a healthy pair whose periods had one or two of them was found to disagree ten times in a thousand
 /// hours, and one with ten never.
 pub const ARRIVALS_MIN: u32 = 10;
+
+/// Percentiles are those of minutes: what is told of a longer period is a mean of several, and bounds nothing.
+const PERCENTILE_OF: Span = Span::from_millis(60_000);
+
+/// Of so long the heartbeats have a 99th percentile, at 1 Hz six times the hundred that it takes.
+const PERCENTILE_OVER: Span = Span::from_millis(600_000);
 
 /// A provider publishes late, and corrects what it published for some ten minutes: what is of the last quarter of an hour
 /// is the best that it has.
@@ -101,7 +108,8 @@ pub enum Off {
 pub struct Comparison {
     /// Of what.
     pub statistic: Statistic,
-    /// What the provider says, in seconds.
+    /// What the provider says, in seconds; of several percentiles the one that is nearest to the heartbeats' where they are
+    /// off, else the newest.
     pub provider: f64,
     /// What the heartbeats say, in seconds: at least, at most.
     pub own: (f64, f64),
@@ -122,9 +130,13 @@ fn against(statistic: Statistic, provider: f64, own: (f64, f64)) -> Comparison {
     Comparison { statistic, provider, own, off }
 }
 
-/// Compares one period; `None` where it says nothing that could be compared. `before` is the period before it, `p99` the
-/// 99th percentile of the heartbeats that arrived in ten minutes up to its end.
-fn compare(period: &Period, before: Option<&Period>, p99: impl FnOnce() -> Option<f64>) -> Option<Comparison> {
+/// Compares one period; `None` where it says nothing that could be compared. `before` is the period before it, and
+/// `percentile` compares the 99th percentiles that were told up to its end.
+fn compare(
+    period: &Period,
+    before: Option<&Period>,
+    percentile: impl FnOnce() -> Option<Comparison>,
+) -> Option<Comparison> {
     let average = period.said(Statistic::Average).zip(period.mean());
     let average = average.map(|(average, mean)| against(Statistic::Average, average, mean));
     if average.is_some_and(|average| average.off.is_some()) {
@@ -139,9 +151,46 @@ fn compare(period: &Period, before: Option<&Period>, p99: impl FnOnce() -> Optio
         let off = Some(Off::Lower);
         return Some(Comparison { statistic: Statistic::Maximum, provider, own: (least, least), off });
     }
-    let percentile = period.said(Statistic::P99).and_then(|provider| Some((provider, p99()?)));
-    let percentile = percentile.map(|(provider, own)| against(Statistic::P99, provider, (own, own)));
-    percentile.filter(|percentile| percentile.off.is_some()).or(average).or(percentile)
+    average.or_else(percentile)
+}
+
+/// Compares the 99th percentiles of minutes with that of the heartbeats that arrived in ten of them, once for each whole
+/// five minutes of heartbeats. `end` and `ended` are when the newest of the minutes ended, by either clock, and `p99` is of
+/// the heartbeats that arrived between two moments. `None` where nothing is to be compared with that minute, or can be.
+///
+/// Whatever comes together in ten minutes, its percentile is no lower than the lowest of the minutes' and no higher than
+/// the highest. One minute against ten would accuse a provider of every stall that is over: the heartbeats remember it,
+/// and the minutes are well again.
+fn compare_percentiles(
+    hour: &Hour<Period>,
+    end: Wall,
+    ended: Mono,
+    p99: impl Fn(Mono, Mono) -> Option<f64>,
+) -> Option<Comparison> {
+    let to = Mono::from_nanos(ended.as_nanos() - ended.as_nanos().rem_euclid(FIVE.as_nanos()));
+    if hour.length() != PERCENTILE_OF || ended - to >= PERCENTILE_OF {
+        return None;
+    }
+    let from = to - PERCENTILE_OVER;
+    let own = p99(from, to)?;
+    let newest = hour.get(end - PERCENTILE_OF)?.said(Statistic::P99)?;
+    let (mut least, mut most) = (newest, newest);
+    // The minute before the first, too: what arrived at its very end was seen in the next.
+    let mut back = PERCENTILE_OF;
+    while ended - back > from - PERCENTILE_OF {
+        // One that is not told may have been any.
+        let said = hour.get(end - back - PERCENTILE_OF)?.said(Statistic::P99)?;
+        (least, most) = (least.min(said), most.max(said));
+        back = back + PERCENTILE_OF;
+    }
+    let of = |provider: f64, off: Option<Off>| Comparison { statistic: Statistic::P99, provider, own: (own, own), off };
+    Some(if is_off(least, own) {
+        of(least, Some(Off::Higher))
+    } else if is_off(own, most) {
+        of(most, Some(Off::Lower))
+    } else {
+        of(newest, None)
+    })
 }
 
 /// Whether heartbeats and provider agree.
@@ -188,6 +237,8 @@ pub enum Ground {
     NothingSaid,
     /// What was said is of periods in which too few heartbeats arrived.
     NothingArrived,
+    /// What was said are percentiles alone, and none of minutes of which the heartbeats have one.
+    NoPercentile,
     /// The newest period that can be compared is off, and the one before is not, or not that way.
     Once(Comparison),
     /// The newest two are off, the same way.
@@ -207,11 +258,11 @@ pub struct Finding {
 
 impl Finding {
     /// Weighs the hour that is kept of a pair. `now` has the provider's wall clock, and `p99` is that of the heartbeats that
-    /// arrived in ten minutes up to a moment.
+    /// arrived between two moments.
     ///
     /// What says nothing is passed over, so it clears nothing: a provider that falls silent after it disagreed has not come
     /// round.
-    pub fn of(hour: &Hour<Period>, polling: Polling, now: Now, p99: impl Fn(Mono) -> Option<f64>) -> Finding {
+    pub fn of(hour: &Hour<Period>, polling: Polling, now: Now, p99: impl Fn(Mono, Mono) -> Option<f64>) -> Finding {
         let mut ground = Ground::NothingSaid;
         let mut newest: Option<Comparison> = None;
         for (begin, period) in hour.newest_first(now.wall) {
@@ -221,10 +272,13 @@ impl Finding {
             }
             let ended = now.mono - (now.wall - end);
             if newest.is_none() {
-                ground = Ground::NothingArrived;
+                let has_more =
+                    [Statistic::Average, Statistic::Maximum].iter().any(|other| period.said(*other).is_some());
+                ground = if has_more { Ground::NothingArrived } else { Ground::NoPercentile };
             }
             let before = hour.get(begin - hour.length());
-            let Some(comparison) = compare(period, before, || p99(ended)) else { continue };
+            let percentile = || compare_percentiles(hour, end, ended, &p99);
+            let Some(comparison) = compare(period, before, percentile) else { continue };
             match newest {
                 None if comparison.off.is_none() => {
                     return Finding { ground: Ground::Within(comparison), until: Some(ended + fresh_for(polling)) };
@@ -266,6 +320,9 @@ impl Finding {
             Ground::NothingArrived => {
                 format!("in the periods that it speaks of, fewer than {ARRIVALS_MIN} heartbeats arrived to compare")
             }
+            Ground::NoPercentile => "it says 99th percentiles, which can be compared where it says one of each of ten \
+                                     minutes in a row in which 100 heartbeats arrived"
+                .into(),
             Ground::Within(comparison) => in_words(comparison),
             Ground::Once(comparison) => format!("{}; off once is no finding", in_words(comparison)),
             Ground::Twice(comparison) => format!("{}; and much the same before", in_words(comparison)),
@@ -273,7 +330,7 @@ impl Finding {
     }
 }
 
-fn in_words(Comparison { statistic, provider, own: (least, most), .. }: Comparison) -> String {
+fn in_words(Comparison { statistic, provider, own: (least, most), off }: Comparison) -> String {
     match statistic {
         Statistic::Average => format!(
             "its average is {provider:.2} s, that of the heartbeats which arrived in the same period {least:.2} to \
@@ -282,10 +339,17 @@ fn in_words(Comparison { statistic, provider, own: (least, most), .. }: Comparis
         Statistic::Maximum => format!(
             "its maximum is {provider:.2} s, and a heartbeat which arrived in the same period took {least:.2} s at least"
         ),
-        Statistic::P99 => format!(
-            "its 99th percentile is {provider:.2} s, that of the heartbeats which arrived in ten minutes up to then \
-             {most:.2} s"
-        ),
+        Statistic::P99 => {
+            let bound = match off {
+                Some(Off::Higher) => "at least ",
+                Some(Off::Lower) => "at most ",
+                None => "",
+            };
+            format!(
+                "its 99th percentile, minute by minute, is {bound}{provider:.2} s, that of the heartbeats which arrived in \
+                 ten such minutes {most:.2} s"
+            )
+        }
     }
 }
 

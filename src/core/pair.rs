@@ -73,7 +73,7 @@ impl PairStats {
         &self.summary
     }
 
-    /// The 99th percentile of what arrived between two moments, in whole fives of minutes.
+    /// The 99th percentile of what arrived from one moment on, and before another, in whole fives of minutes.
     pub fn arrived_p99(&self, from: Mono, to: Mono) -> Option<f64> {
         self.window.arrived_p99(from, to)
     }

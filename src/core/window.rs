@@ -16,6 +16,8 @@ const FIRST: f64 = 0.000_5;
 /// All buckets there are: the last one begins at 69 hours.
 const BUCKETS: usize = 512;
 const MINUTE: Span = Span::from_millis(60_000);
+/// What is kept longest is kept in pieces of so long.
+pub const FIVE: Span = Span::from_millis(300_000);
 
 /// Quantiles of one window, in seconds. `None` where the data does not reach.
 ///
@@ -139,10 +141,10 @@ impl Window {
         self.by_five.add(at, lag);
     }
 
-    /// The 99th percentile of what arrived between two moments, in whole fives of minutes; `None` of fewer than 100, or
-    /// where that is no longer kept.
+    /// The 99th percentile of what arrived from one moment on, and before another, in whole [`FIVE`]s; `None` of fewer than
+    /// 100, or where that is no longer kept.
     pub fn arrived_p99(&self, from: Mono, to: Mono) -> Option<f64> {
-        let numbers = self.by_five.number(from)..=self.by_five.number(to);
+        let numbers = self.by_five.number(from)..=self.by_five.number(to - Span::from_nanos(1));
         let mut counts = [0; BUCKETS];
         for sketch in self.by_five.sketches.iter().filter(|sketch| numbers.contains(&sketch.number)) {
             for (bucket, count) in &sketch.buckets {

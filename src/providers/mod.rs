@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::core::model::Failure;
 use crate::core::provider::{Question, Reading};
 
+#[cfg(feature = "cosmos")]
+pub mod azure_monitor;
 #[cfg(feature = "dynamodb")]
 pub mod cloudwatch;
 
@@ -20,6 +22,22 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks one region's endpoint. Periods of which nothing is known have no reading; what is not finite or below 0 is
     /// left out.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Vec<Reading>, Failure>> + Send;
+}
+
+/// Somebody who is not to be asked says nothing.
+impl<P: Provider> Provider for Option<P> {
+    fn follow(&self, regions: &[Arc<str>]) {
+        if let Some(provider) = self {
+            provider.follow(regions);
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Result<Vec<Reading>, Failure> {
+        match self {
+            Some(provider) => provider.ask(question).await,
+            None => Nobody.ask(question).await,
+        }
+    }
 }
 
 /// Of a store about which nobody publishes anything.

@@ -47,9 +47,10 @@ pub enum CosmosAuth {
 }
 
 /// What a Cosmos DB store knows of its regions. A name is kept in its short form, `eastus` for `East US`: it is a label, and
-/// part of keys on which a whole fleet has to agree. How a region is reached is the account's to say.
+/// part of keys on which a whole fleet has to agree. How a region is reached is the account's to say; its `endpoint` is asked
+/// for that while the account's does not answer.
 pub(super) const REGIONS: RegionRules =
-    RegionRules { name: short_name, keys: &[], kind: "Cosmos DB", example: "East US" };
+    RegionRules { name: short_name, keys: &["endpoint"], kind: "Cosmos DB", example: "East US" };
 
 impl CosmosSettings {
     /// Whether the account stands on this host, as in tests: plain http goes no further.

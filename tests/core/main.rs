@@ -14,6 +14,7 @@ mod fleets;
 mod follow;
 mod merge;
 mod outstanding;
+mod percentiles;
 mod properties;
 mod restarts;
 mod schedule;

@@ -60,7 +60,7 @@ fn hour_of(minutes: &[Minute]) -> Hour<Period> {
 /// A minute after the last of these ended.
 fn finding(minutes: &[Minute]) -> (Finding, Now) {
     let now = at(60.0 * (minutes.len() + 1) as f64);
-    (Finding::of(&hour_of(minutes), polling(60), now, |_| None), now)
+    (Finding::of(&hour_of(minutes), polling(60), now, |_, _| None), now)
 }
 
 fn verdict(minutes: &[Minute]) -> Verdict {
@@ -110,7 +110,7 @@ fn the_truth_may_lie_anywhere_in_the_heartbeats_brackets() {
             period.say(Statistic::Average, average);
         }
         let now = at(180.0);
-        Finding::of(&hour, polling(60), now, |_| None).verdict(now.mono)
+        Finding::of(&hour, polling(60), now, |_, _| None).verdict(now.mono)
     };
     assert_eq!([with(0.8), with(58.0)], [Verdict::Agrees; 2]);
     assert_eq!(with(0.5), Verdict::DisagreesProviderLower);
@@ -193,32 +193,101 @@ fn a_maximum_can_be_too_small_and_never_too_large() {
     assert_eq!(verdict(&unknown), Verdict::Agrees);
 }
 
+/// Minutes of which the provider says these 99th percentiles, and 0 where it says none.
+fn percentiles(said: &[f64]) -> Vec<Minute> {
+    said.iter().map(|p99| Minute { arrived: vec![0.8; 60], said: vec![(Statistic::P99, *p99)] }).collect()
+}
+
+/// What is found a minute after the last of these ended, where the heartbeats have this percentile at all times.
+fn weighed(said: &[f64], own: Option<f64>) -> Finding {
+    let now = at(60.0 * (said.len() + 1) as f64);
+    Finding::of(&hour_of(&percentiles(said)), polling(60), now, |_, _| own)
+}
+
+fn weighed_verdict(said: &[f64], own: Option<f64>) -> Verdict {
+    weighed(said, own).verdict(at(60.0 * (said.len() + 1) as f64).mono)
+}
+
 #[test]
-fn a_99th_percentile_is_compared_with_a_99th_percentile() {
-    let with = |own: Option<f64>, p99: f64| {
-        let minutes = vec![Minute { arrived: vec![0.8; 60], said: vec![(Statistic::P99, p99)] }; 2];
-        let now = at(180.0);
-        Finding::of(&hour_of(&minutes), polling(60), now, |_| own).verdict(now.mono)
-    };
-    assert_eq!(with(Some(6.0), 7.0), Verdict::Agrees, "far above the mean as it is");
-    assert_eq!(with(Some(2.0), 7.0), Verdict::DisagreesProviderHigher);
-    assert_eq!(with(Some(7.0), 2.0), Verdict::DisagreesProviderLower);
-    assert_eq!(with(None, 7.0), Verdict::Unknown);
-    // Beside an average either of the two can be off, and where neither is the average is shown.
-    let both = |own: f64| {
-        let said = vec![(Statistic::Average, 0.9), (Statistic::P99, 7.0)];
-        let minutes = vec![Minute { arrived: vec![0.8; 60], said }; 2];
-        Finding::of(&hour_of(&minutes), polling(60), at(180.0), |_| Some(own)).ground
-    };
-    assert!(matches!(both(2.0), Ground::Twice(Comparison { statistic: Statistic::P99, .. })));
-    assert!(matches!(both(6.0), Ground::Within(Comparison { statistic: Statistic::Average, .. })));
+fn the_99th_percentiles_of_minutes_are_compared_with_that_of_the_heartbeats_of_ten_of_them() {
+    for (own, said, expected) in [
+        (6.0, 7.0, Verdict::Agrees),
+        (2.0, 6.0, Verdict::Agrees),
+        (2.0, 6.25, Verdict::DisagreesProviderHigher),
+        (2.0, 7.0, Verdict::DisagreesProviderHigher),
+        (6.0, 2.0, Verdict::Agrees),
+        (6.25, 2.0, Verdict::DisagreesProviderLower),
+        (0.25, 1.25, Verdict::Agrees),
+        (1.25, 0.25, Verdict::Agrees),
+    ] {
+        assert_eq!(weighed_verdict(&[said; 20], Some(own)), expected, "{own} s against {said} s");
+    }
+    assert_eq!(weighed_verdict(&[7.0; 20], None), Verdict::Unknown);
+    let now = at(21.0 * 60.0).mono;
+    let higher = weighed(&[7.0; 20], Some(2.0)).words(now);
+    assert!(higher.contains("is at least 7.00 s") && higher.contains("ten such minutes 2.00 s; and much"), "{higher}");
+    assert!(weighed(&[2.0; 20], Some(7.0)).words(now).contains("is at most 2.00 s"));
+    assert!(weighed(&[2.0; 20], Some(2.5)).words(now).starts_with("its 99th percentile, minute by minute, is 2.00 s"));
+}
+
+/// The percentile of ten minutes lies between the lowest of the minutes' and the highest, and nothing else is known of it.
+#[test]
+fn one_of_the_minutes_that_agrees_is_enough_for_all_of_them() {
+    for place in 4..15 {
+        for (own, usual, other) in [(2.0, 7.0, 3.0), (7.0, 2.0, 6.0)] {
+            let mut said = [usual; 15];
+            said[place] = other;
+            let ground = weighed(&said, Some(own)).ground;
+            assert!(matches!(ground, Ground::Within(_)), "minute {place}: {ground:?}");
+        }
+    }
+}
+
+#[test]
+fn ten_minutes_of_heartbeats_are_a_datapoint_and_two_of_them_off_disagree() {
+    // Up to the fifteenth minute, the tenth, the fifth: each once, though minutes end in between.
     let asked = std::cell::RefCell::new(Vec::new());
-    let minutes = [Minute { arrived: Vec::new(), said: vec![(Statistic::P99, 1.0)] }];
-    let _ = Finding::of(&hour_of(&minutes), polling(60), at(120.0), |ended| {
-        asked.borrow_mut().push(ended);
-        None
+    let now = at(18.0 * 60.0);
+    let _ = Finding::of(&hour_of(&percentiles(&[7.0; 17])), polling(60), now, |from, to| {
+        asked.borrow_mut().push((from, to));
+        Some(2.0)
     });
-    assert_eq!(asked.into_inner(), [at(60.0).mono], "of the heartbeats up to the period's end");
+    let minute = |minute: f64| at(60.0 * minute).mono;
+    let fives = [(minute(5.0), minute(15.0)), (minute(0.0), minute(10.0)), (minute(-5.0), minute(5.0))];
+    assert_eq!(asked.into_inner(), fives);
+    let ground = |minutes: usize| weighed(&vec![7.0; minutes], Some(2.0)).ground;
+    assert_eq!(ground(13), Ground::NoPercentile, "of the minute before the first nothing is said");
+    assert!(matches!(ground(15), Ground::Once(_)), "{:?}", ground(15));
+    assert!(matches!(ground(19), Ground::Once(_)), "{:?}", ground(19));
+    assert!(matches!(ground(20), Ground::Twice(Comparison { statistic: Statistic::P99, .. })), "{:?}", ground(20));
+}
+
+#[test]
+fn a_minute_of_which_no_percentile_is_told_may_have_had_any() {
+    for place in 9..20 {
+        let mut said = [7.0; 20];
+        said[place] = 0.0;
+        let verdict = weighed_verdict(&said, Some(2.0));
+        assert_eq!(verdict, Verdict::Unknown, "minute {place}");
+    }
+    let nothing = weighed(&[7.0, 0.0, 7.0, 0.0, 7.0, 0.0, 7.0, 0.0, 7.0, 0.0, 7.0, 0.0], Some(2.0));
+    assert_eq!(nothing.ground, Ground::NoPercentile);
+    assert!(nothing.words(at(780.0).mono).contains("ten minutes in a row"), "{}", nothing.words(at(780.0).mono));
+}
+
+#[test]
+fn percentiles_of_longer_periods_and_beside_averages_are_not_compared() {
+    let mut hour: Hour<Period> = Hour::new(secs(300.0));
+    for place in 0..6 {
+        let then = at(300.0 * f64::from(place)).wall;
+        hour.at(then, then).unwrap().say(Statistic::P99, 7.0);
+    }
+    let now = at(1_860.0);
+    assert_eq!(Finding::of(&hour, polling(300), now, |_, _| Some(2.0)).ground, Ground::NoPercentile);
+    let said = vec![(Statistic::Average, 0.9), (Statistic::P99, 7.0)];
+    let minutes = vec![Minute { arrived: vec![0.8; 60], said }; 20];
+    let ground = Finding::of(&hour_of(&minutes), polling(60), at(1_260.0), |_, _| Some(2.0)).ground;
+    assert!(matches!(ground, Ground::Within(Comparison { statistic: Statistic::Average, .. })), "{ground:?}");
 }
 
 #[test]
@@ -236,7 +305,7 @@ fn what_is_no_lag_is_left_out_and_a_revised_value_counts() {
 #[test]
 fn the_running_period_is_not_compared() {
     let hour = hour_of(&[minute(0.8, 8.0), minute(0.8, 8.0)]);
-    let finding = |now: Now| Finding::of(&hour, polling(60), now, |_| None).ground;
+    let finding = |now: Now| Finding::of(&hour, polling(60), now, |_, _| None).ground;
     assert!(matches!(finding(at(119.9)), Ground::Once(_)));
     assert!(matches!(finding(at(120.0)), Ground::Twice(_)));
 }
@@ -385,7 +454,7 @@ fn healthy(seed: u64, hours: usize, interval: f64, others: usize, skew: f64) -> 
             let period = hour.at(at(60.0 * first as f64).wall, now.wall).unwrap();
             period.say(Statistic::Average, all.sum / f64::from(all.items));
             period.say(Statistic::Maximum, all.max);
-            match Finding::of(hour, *polling, now, |_| None).verdict(now.mono).disagrees() {
+            match Finding::of(hour, *polling, now, |_, _| None).verdict(now.mono).disagrees() {
                 Some(true) => disagreed += 1,
                 Some(false) => agreed += 1,
                 None => {}

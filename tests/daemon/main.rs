@@ -15,6 +15,8 @@ mod lab;
 
 mod budget;
 mod calm;
+#[cfg(feature = "cosmos")]
+mod cosmos;
 mod discovery;
 mod fleet;
 mod forget;

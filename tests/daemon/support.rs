@@ -50,6 +50,7 @@ pub fn command(home: &std::path::Path) -> Command {
         .env("AWS_ACCESS_KEY_ID", "lab")
         .env("AWS_SECRET_ACCESS_KEY", "lab")
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COSMOS_KEY", crate::lab::cosmos::KEY)
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

@@ -1,5 +1,6 @@
 //! The Cosmos DB adapter, used as the driver uses it, against the SDK's own emulator in this process.
 
+mod failures;
 mod golden;
 mod regions;
 mod writes;
@@ -9,8 +10,11 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use azure_core::error::ErrorKind;
+use azure_core::http::{AsyncRawResponse, HttpClient, Request};
 use azure_data_cosmos::clients::ContainerClient;
-use azure_data_cosmos::options::Region;
+use azure_data_cosmos::options::{ItemReadOptions, Region};
 use azure_data_cosmos::{AccountReference, CosmosClientBuilder, CosmosRuntimeBuilder, RoutingStrategy};
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, InMemoryEmulatorHttpClient, ReplicationConfig, RequestObserver,
@@ -18,11 +22,16 @@ use azure_data_cosmos_driver::in_memory_emulator::{
 };
 use tidegauge::clock::Clock;
 use tidegauge::core::heartbeat::{Found, Heartbeat};
+use tidegauge::core::inspection::Spread;
 use tidegauge::core::model::{Beat, Consistency, Expect, RegionId, Slot, Write, WriteOutcome, WriterId};
 use tidegauge::core::time::{Span, Wall};
-use tidegauge::settings::{Settings, StoreKind};
-use tidegauge::stores::Store;
+use tidegauge::settings::{CosmosAuth, Settings, StoreKind};
+use tidegauge::stores::cosmos::connect::clients::{Connector, Container};
+use tidegauge::stores::cosmos::connect::credentials::Credentials;
+use tidegauge::stores::cosmos::connect::http::Http;
+use tidegauge::stores::cosmos::connect::rest::Rest;
 use tidegauge::stores::cosmos::{Access, CosmosStore};
+use tidegauge::stores::{Check, Forget, Store};
 
 const REGIONS: [&str; 3] = ["East US", "West Europe", "Japan East"];
 const HOME: RegionId = RegionId(0);
@@ -49,8 +58,19 @@ const CONTAINER: &str = "orders";
 struct Requests(Mutex<Vec<String>>);
 
 impl RequestObserver for Requests {
-    fn on_request(&self, request: &azure_core::http::Request) {
+    fn on_request(&self, request: &Request) {
         self.0.lock().unwrap().push(format!("{} {}", request.method(), request.url()));
+    }
+}
+
+/// What is asked beside the SDK goes to the emulator, too.
+#[derive(Debug)]
+struct Emulated(Arc<InMemoryEmulatorHttpClient>);
+
+#[async_trait]
+impl HttpClient for Emulated {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        self.0.execute_request(request).await.map_err(|error| azure_core::Error::new(ErrorKind::Io, error))
     }
 }
 
@@ -68,6 +88,11 @@ impl Bench {
 
     /// With this lag everywhere, on a container that is partitioned by these.
     async fn with(lag: Duration, paths: &[&str]) -> Bench {
+        Bench::with_partitions(lag, paths, 4).await
+    }
+
+    /// The same, in so many physical partitions at first.
+    async fn with_partitions(lag: Duration, paths: &[&str], partitions: u32) -> Bench {
         let regions = REGIONS.iter().map(|name| VirtualRegion::new(name, url(name).parse().unwrap())).collect();
         let config = VirtualAccountConfig::new(regions)
             .unwrap()
@@ -84,7 +109,7 @@ impl Bench {
             DATABASE,
             CONTAINER,
             serde_json::from_value(definition).unwrap(),
-            ContainerConfig::new().with_partition_count(4).build().unwrap(),
+            ContainerConfig::new().with_partition_count(partitions).build().unwrap(),
         );
         let store = store(&emulator, DEADLINE).await;
         Bench { emulator, requests, store }
@@ -102,11 +127,35 @@ impl Bench {
 
     /// A client of the test's own.
     async fn container(&self) -> ContainerClient {
+        self.pinned(REGIONS[0]).await
+    }
+
+    /// An ordinary client that prefers a region.
+    async fn pinned(&self, region: &'static str) -> ContainerClient {
         let runtime = CosmosRuntimeBuilder::from(self.emulator.runtime_builder()).build().await.unwrap();
         let account = AccountReference::with_authentication_key(url(REGIONS[0]).parse().unwrap(), "a2V5");
-        let strategy = RoutingStrategy::PreferredRegions(vec![Region::new(REGIONS[0])]);
+        let strategy = RoutingStrategy::PreferredRegions(vec![Region::new(region)]);
         let client = CosmosClientBuilder::new().with_runtime(runtime).build(account, strategy).await.unwrap();
         client.database_client(DATABASE).container_client(CONTAINER, None).await.unwrap()
+    }
+
+    /// A client as the store makes it for a region.
+    async fn ours(&self, region: &'static str) -> Container {
+        let runtime = CosmosRuntimeBuilder::from(self.emulator.runtime_builder()).build().await.unwrap();
+        let settings = settings(&url(REGIONS[0]), &REGIONS);
+        let StoreKind::Cosmos(cosmos) = &settings.stores[0].kind else { panic!("it is of Cosmos DB") };
+        let http = Http::default();
+        let credentials = Credentials::from_settings(&cosmos.auth, &http, Clock::start(), DEADLINE);
+        let connector = Connector::new(cosmos, &settings.stores[0].regions, credentials, DEADLINE, Some(runtime));
+        let others: Vec<Region> = REGIONS.into_iter().filter(|other| *other != region).map(Region::new).collect();
+        connector.container(region, &others, None).await.unwrap()
+    }
+
+    /// Halves a physical partition; the halves.
+    async fn split(&self, partition: u32) -> Vec<u32> {
+        let store = self.emulator.store();
+        let middle = store.midpoint_split_epk(DATABASE, CONTAINER, partition).unwrap();
+        store.split_partition_and_wait(DATABASE, CONTAINER, partition, middle, Duration::ZERO).await.unwrap()
     }
 
     /// Removes a document of slot 0 in the first region, past the store.
@@ -129,10 +178,12 @@ impl Bench {
 
 async fn store(emulator: &Arc<InMemoryEmulatorHttpClient>, deadline: Duration) -> CosmosStore {
     let runtime = CosmosRuntimeBuilder::from(emulator.runtime_builder()).build().await.unwrap();
-    let settings = settings();
+    let settings = settings(&url(REGIONS[0]), &REGIONS);
     let store = &settings.stores[0];
     let StoreKind::Cosmos(cosmos) = &store.kind else { panic!("it is of Cosmos DB") };
-    let access = Access::from_settings(cosmos, Clock::start(), deadline);
+    let (clock, http) = (Clock::start(), Http::with_client(Arc::new(Emulated(emulator.clone()))));
+    let credentials = Credentials::from_settings(&cosmos.auth, &http, clock, deadline);
+    let access = Access::with(credentials.clone(), Rest::new(credentials, http, clock, deadline));
     CosmosStore::with_runtime(store, cosmos, access, deadline, Some(runtime))
 }
 
@@ -140,15 +191,14 @@ fn url(region: &str) -> String {
     format!("https://cells-{}.documents.azure.com", region.to_lowercase().replace(' ', ""))
 }
 
-fn settings() -> Settings {
+fn settings(endpoint: &str, names: &[&str]) -> Settings {
     let mut regions = String::new();
-    for name in REGIONS {
+    for name in names {
         write!(regions, "{{ name = {name:?} }}, ").unwrap();
     }
     let toml = format!(
-        "[cell]\ncentral = true\n[[stores]]\nname = \"carts\"\nregions = [{regions}]\n[stores.cosmos]\nendpoint = {:?}\n\
-         database = {DATABASE:?}\ncontainer = {CONTAINER:?}\nauth = \"key\"\nkey_file = {KEY_FILE:?}\n",
-        url(REGIONS[0])
+        "[cell]\ncentral = true\n[[stores]]\nname = \"carts\"\nheartbeat = {{ slots = 4 }}\nregions = [{regions}]\n[stores.cosmos]\nendpoint = {endpoint:?}\n\
+         database = {DATABASE:?}\ncontainer = {CONTAINER:?}\nauth = \"key\"\nkey_file = {KEY_FILE:?}\n"
     );
     Settings::from_sources(Some(("carts.toml", &toml)), HashMap::new()).unwrap()
 }

@@ -9,8 +9,6 @@ mod tables;
 mod wire;
 mod writes;
 
-use std::any::type_name;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+pub use crate::alone::alone;
 use crate::lab::{Lab, Lag, TableKeys};
 
 const SOURCE: &str = "us-east-1";
@@ -40,43 +39,11 @@ const WRITTEN_AT: Wall = Wall::from_micros(1_767_225_642_000_123);
 /// Longer than anything takes that is answered at all, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Set in the process that a test runs alone in.
-const ALONE: &str = "TEST_RUNS_ALONE";
 pub const CREDENTIALS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "lab"), ("AWS_SECRET_ACCESS_KEY", "lab")];
 
 /// Runs a test that has credentials for the lab, and nothing else of this machine's.
 pub fn with_credentials<Test: AsyncFnOnce()>(test: Test) {
     alone(&CREDENTIALS, test);
-}
-
-/// Runs a test in a process of its own, as the SDK takes credentials from the environment, which belongs to the whole
-/// process. The test is found by its function's name: hand over an `async` closure written in it.
-pub fn alone<Test: AsyncFnOnce()>(credentials: &[(&str, &str)], test: Test) {
-    if std::env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        return runtime.unwrap().block_on(test());
-    }
-    let path = type_name::<Test>().trim_end_matches("::{{closure}}");
-    let (_, name) = path.split_once("::").unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args([name, "--exact", "--nocapture"]);
-    for (variable, _) in std::env::vars_os() {
-        let name = variable.to_string_lossy().to_ascii_uppercase();
-        if name.starts_with("AWS_") || name.ends_with("_PROXY") {
-            child.env_remove(&variable);
-        }
-    }
-    for file in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-        child.env(file, "/dev/null");
-    }
-    child.env("AWS_EC2_METADATA_DISABLED", "true").env(ALONE, "1").envs(credentials.iter().copied());
-    child.env("RUST_BACKTRACE", "0");
-    let output = child.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.contains("1 passed"), "{name}, alone:\n{said}");
-    for figure in said.lines().filter(|line| line.starts_with("figure: ")) {
-        println!("{figure}");
-    }
 }
 
 /// A lab of two regions without lag, and a store that reaches it.

@@ -1,5 +1,5 @@
-//! What the parts promise to each other: the DynamoDB adapter against the lab, what CloudWatch is asked and what is made
-//! of its answers, the heartbeat's stored format, the HTTP answers, the rules of the house, and the lab itself.
+//! What the parts promise to each other: the DynamoDB adapter against the lab, what CloudWatch and Azure are asked and
+//! what is made of their answers, the heartbeat's stored format, the HTTP answers, the rules of the house, and the lab itself.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails, and says where")]
 
@@ -8,6 +8,20 @@ mod lab;
 #[path = "../support/lab/tests.rs"]
 mod lab_tests;
 
+#[cfg(feature = "cosmos")]
+#[path = "../support/azure.rs"]
+mod azure;
+
+#[cfg_attr(not(any(feature = "cosmos", feature = "dynamodb")), expect(unused, reason = "nobody has an environment"))]
+mod alone;
+#[cfg(feature = "cosmos")]
+mod azure_account;
+#[cfg(feature = "cosmos")]
+mod azure_credentials;
+#[cfg(feature = "cosmos")]
+mod azure_monitor;
+#[cfg(feature = "cosmos")]
+mod azure_rest;
 #[cfg(feature = "dynamodb")]
 mod cloudwatch;
 #[cfg(feature = "cosmos")]

@@ -234,7 +234,7 @@ impl Ledger {
             let facts = if failing.is_some() {
                 ProviderFacts { failing, ..(*weighed.facts).clone() }
             } else {
-                let p99 = |ended: Mono| stats.arrived_p99(ended - MINUTE.times(10), ended);
+                let p99 = |from: Mono, to: Mono| stats.arrived_p99(from, to);
                 let finding = Finding::of(&weighed.hour, polling, now, p99);
                 ProviderFacts { newest: Said::newest(&weighed.hour, now), finding, failing }
             };

@@ -82,6 +82,11 @@ impl Account {
         Account { rest, endpoint, container: settings.heartbeats.clone(), manager }
     }
 
+    /// Whether the resource manager is asked, too.
+    pub fn is_managed(&self) -> bool {
+        self.manager.is_some()
+    }
+
     /// Asks the account at `endpoint`, one of its regions' perhaps, else at its own, and the resource manager where the
     /// settings say which resource it is.
     ///

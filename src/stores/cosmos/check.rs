@@ -1,5 +1,7 @@
 //! What `tidegauge check` asks of a container, and what is to be known of Cosmos DB.
 
+use std::sync::PoisonError;
+
 use azure_data_cosmos::options::ItemWriteOptions;
 
 use super::{CosmosStore, errors, item};
@@ -38,12 +40,28 @@ impl Check for CosmosStore {
     fn remarks(&self, told: Option<&Inspection>, _slots: Slot) -> Vec<(&'static str, String)> {
         let setup = told.and_then(|told| told.setup.clone()).unwrap_or_default();
         let mut remarks = vec![("conflicts", conflicts(&setup)), ("consistency", consistency(setup.consistency))];
+        remarks.extend(self.unmanaged().map(|says| ("azure", says)));
         remarks.extend(setup.expiry.map(|expiry| ("expiry", of_expiry(expiry))));
         if let Some(spread) = setup.spread {
             let says = format!("{} of {} partitions hold a slot", spread.with_slots, spread.partitions);
             remarks.push(("slots", format!("{says}: what happens to the others alone is not seen")));
         }
         remarks
+    }
+}
+
+impl CosmosStore {
+    /// What is not known because Azure itself is not asked, or does not answer.
+    fn unmanaged(&self) -> Option<String> {
+        const UNKNOWN: &str =
+            "what the container can take is not known, nor how its regions are beside that they can be read";
+        if !self.account.is_managed() {
+            return Some(format!("cosmos.resource_id is not set: {UNKNOWN}, nor what Azure says of the replication"));
+        }
+        let refused = self.unmanaged.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().map(|failure| {
+            format!("the resource manager does not say all it knows, so {UNKNOWN} ({})", failure.message)
+        })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use azure_core::error::ErrorKind;
 use azure_core::http::StatusCode;
-use azure_data_cosmos::CosmosError;
 use azure_data_cosmos::diagnostics::DiagnosticsContext;
 use azure_data_cosmos::options::Region;
+use azure_data_cosmos::{CosmosError, CosmosStatus};
 
 use crate::core::model::{Failure, Reason};
 use crate::stores::text;
@@ -14,6 +14,9 @@ const QUEUE_FULL: u16 = 3075;
 
 /// 404: the replica has not got as far as a session's token.
 const SESSION_NOT_AVAILABLE: u16 = 1002;
+
+/// Sub-statuses from here on are not the service's but the SDK's.
+const SDK_CODES: u16 = 20_000;
 
 /// 403: there is no such account, or not in this region.
 const ACCOUNT_NOT_FOUND: u16 = 1008;
@@ -25,21 +28,25 @@ pub fn failure(error: &CosmosError) -> Failure {
 
 /// Whether it says that there is no such document, where there could be one.
 pub fn is_absent(error: &CosmosError) -> bool {
-    error.is_from_wire() && status(error) == 404 && sub_status(error) == 0
+    error.is_from_wire() && (status(error.status()), sub_status(error.status())) == (404, 0)
 }
 
 /// Whether somebody else was faster: the document has come, gone or changed since it was looked at.
 pub fn is_overtaken(error: &CosmosError) -> bool {
-    error.is_from_wire() && (matches!(status(error), 409 | 412) || is_absent(error))
+    error.is_from_wire() && (matches!(status(error.status()), 409 | 412) || is_absent(error))
 }
 
 /// Whether the write behind this error may have reached the container: not if the store refused it, nor if it never left.
 pub fn maybe_committed(error: &CosmosError) -> bool {
-    if error.is_from_wire() {
+    match last_answer(error) {
         // It refuses with a 4xx; who says 408 gave up waiting.
-        return !(400..500).contains(&status(error)) || status(error) == 408;
+        Some((status, _)) => !(400..500).contains(&status) || status == 408,
+        None => {
+            // Without any it never came to a request: no credentials, or nothing to send.
+            let requests = error.diagnostics().map(|diagnostics| diagnostics.requests());
+            requests.is_some_and(|requests| requests.iter().any(|request| request.request_sent().may_have_been_sent()))
+        }
     }
-    !matches!(kind(error), ErrorKind::Connection | ErrorKind::Credential | ErrorKind::Other)
 }
 
 /// Why an answer counts for nothing: it came from another region, or nobody knows from where. `None`: it is from `wanted`
@@ -64,45 +71,55 @@ pub fn elsewhere_of(error: &CosmosError, wanted: &Region) -> Option<Failure> {
 }
 
 fn reason(error: &CosmosError) -> Reason {
-    if !error.is_from_wire() {
-        return of_kind(error);
+    match last_answer(error) {
+        None => of_sdk(error),
+        Some((429, QUEUE_FULL)) => Reason::QueueFull,
+        Some((429, _)) => Reason::Throttled,
+        Some((401, _)) => Reason::Credentials,
+        Some((403, ACCOUNT_NOT_FOUND)) => Reason::NotFound,
+        Some((403, _)) => Reason::Denied,
+        Some((404, SESSION_NOT_AVAILABLE)) => Reason::Unavailable,
+        Some((404, _)) => Reason::NotFound,
+        Some((408, _)) => Reason::Timeout,
+        Some((410 | 449 | 503, _)) => Reason::Unavailable,
+        Some(_) => Reason::Other,
     }
-    match (status(error), sub_status(error)) {
-        (429, QUEUE_FULL) => Reason::QueueFull,
-        (429, _) => Reason::Throttled,
-        (401, _) => Reason::Credentials,
-        (403, ACCOUNT_NOT_FOUND) => Reason::NotFound,
-        (403, _) => Reason::Denied,
-        (404, SESSION_NOT_AVAILABLE) => Reason::Unavailable,
-        (404, _) => Reason::NotFound,
-        (408, _) => Reason::Timeout,
-        (410 | 449 | 503, _) => Reason::Unavailable,
-        _ => Reason::Other,
+}
+
+/// What the service said last, status and sub-status; `None` where it said nothing. The SDK tries some refusals again until
+/// its time is over, and then tells of nothing but that.
+fn last_answer(error: &CosmosError) -> Option<(u16, u16)> {
+    if error.is_from_wire() {
+        return Some((status(error.status()), sub_status(error.status())));
     }
+    let last = error.diagnostics()?.requests().last().map(|request| *request.status())?;
+    let said = (status(last), sub_status(last));
+    (said.0 >= 400 && said.1 < SDK_CODES).then_some(said)
 }
 
 /// What never became an answer. The SDK tells what kept it apart in its own codes.
-fn of_kind(error: &CosmosError) -> Reason {
+fn of_sdk(error: &CosmosError) -> Reason {
+    let error = inmost(error);
     let name = error.status().name().unwrap_or_default().to_ascii_lowercase();
-    match kind(error) {
+    match azure_core::Error::from(error.clone()).kind() {
         ErrorKind::Credential => Reason::Credentials,
         _ if name.contains("dns") => Reason::Dns,
-        _ if name.contains("timeout") || status(error) == 408 => Reason::Timeout,
+        _ if name.contains("timeout") || status(error.status()) == 408 => Reason::Timeout,
         ErrorKind::Connection | ErrorKind::Io => Reason::Connect,
-        // A document that is asked for through a container that is gone is told of like this, too.
-        _ if status(error) == 404 => Reason::NotFound,
         _ => Reason::Other,
     }
 }
 
-fn kind(error: &CosmosError) -> ErrorKind {
-    azure_core::Error::from(error.clone()).kind().clone()
+/// What an error is about, where it is about another one.
+fn inmost(error: &CosmosError) -> &CosmosError {
+    let of_sdk = text::chain(error).filter_map(|error| error.downcast_ref::<CosmosError>());
+    of_sdk.last().unwrap_or(error)
 }
 
-fn status(error: &CosmosError) -> u16 {
-    u16::from(StatusCode::from(error.status()))
+fn status(status: CosmosStatus) -> u16 {
+    u16::from(StatusCode::from(status))
 }
 
-fn sub_status(error: &CosmosError) -> u16 {
-    error.status().sub_status().map_or(0, |code| code.value())
+fn sub_status(status: CosmosStatus) -> u16 {
+    status.sub_status().map_or(0, |code| code.value())
 }

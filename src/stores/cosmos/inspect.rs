@@ -1,6 +1,7 @@
 //! What an account and a container say of themselves, as one region shows them.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use azure_data_cosmos::CosmosError;
 use azure_data_cosmos::models::{ConflictResolutionMode, ContainerProperties, TimeToLive};
@@ -18,6 +19,7 @@ pub(super) async fn inspect(store: &CosmosStore, region: RegionId) -> Result<(In
     let options = ReadContainerOptions::default().with_operation_options(container.patient());
     let (account, described) = tokio::join!(store.account.look(None), container.client.read(Some(options)));
     let account = account?;
+    store.unmanaged.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&account.refused);
     let properties: ContainerProperties = described.map_err(of_sdk)?.into_model().map_err(of_sdk)?;
     let spread = spread(&container, store.slots).await.ok();
     let mode = account.mode();

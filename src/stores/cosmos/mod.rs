@@ -55,6 +55,8 @@ const ROUNDS_MAX: usize = 3;
 pub struct CosmosStore {
     connector: Arc<Connector>,
     account: Account,
+    /// Why the resource manager does not say what it knows, where it was asked and did not.
+    unmanaged: Mutex<Option<Failure>>,
     /// Heartbeat keys per source.
     slots: Slot,
     /// By the regions' ids.
@@ -146,8 +148,9 @@ impl CosmosStore {
             refused: Mutex::default(),
         };
         CosmosStore {
-            connector: Arc::new(Connector::new(cosmos, access.credentials, deadline, runtime)),
+            connector: Arc::new(Connector::new(cosmos, &settings.regions, access.credentials, deadline, runtime)),
             account: Account::from_settings(cosmos, access.rest),
+            unmanaged: Mutex::default(),
             slots: settings.heartbeat.slots,
             sites: regions.iter().map(site).collect(),
             names,
@@ -188,10 +191,10 @@ impl CosmosStore {
         Ok(container)
     }
 
-    /// A container that is gone may come again as another one, and a key that is refused may have been renewed: what was
-    /// made for the old ones is of no use.
+    /// A container that is gone may come again as another one, a key that is refused may have been renewed, and a region that
+    /// the account did not name may be back: what was made for the old ones is of no use.
     fn note(&self, region: RegionId, failure: &Failure) {
-        if matches!(failure.reason, Reason::NotFound | Reason::Credentials) {
+        if matches!(failure.reason, Reason::NotFound | Reason::Credentials | Reason::OtherRegion) {
             let site = self.site(region);
             let of_no_use = site.ready.write().unwrap_or_else(PoisonError::into_inner).take();
             let refused = of_no_use.filter(|_| failure.reason == Reason::Credentials);
@@ -342,9 +345,9 @@ impl CosmosStore {
                     return (WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
                 }
                 Err(error) => {
-                    self.remember(write, None);
                     let elsewhere = errors::elsewhere_of(&error, &container.region);
                     if elsewhere.is_none() && errors::is_overtaken(&error) {
+                        self.remember(write, None);
                         spent += charge_of(&error);
                         continue;
                     }

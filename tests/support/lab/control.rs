@@ -10,8 +10,9 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::handle::Lab;
-use super::inject::{CatchUp, Down, Lag, Mode, Network};
+use super::by_hand::ByHand;
+use super::inject::{CatchUp, Lag, Network};
+use super::names::short_name;
 use super::time::Stamp;
 
 /// Heartbeats that `GET /truth` shows per pair unless asked for more.
@@ -20,18 +21,18 @@ const TRUTH_LIMIT: usize = 100;
 type Answer = Result<Json<Value>, (StatusCode, String)>;
 
 /// The control API of a lab.
-pub fn router(lab: Arc<Lab>) -> Router {
+pub fn router<L: ByHand>(lab: Arc<L>) -> Router {
     Router::new()
-        .route("/", get(page))
-        .route("/state", get(state))
-        .route("/truth", get(truth))
-        .route("/pause", post(pause))
-        .route("/resume", post(resume))
-        .route("/hold", post(hold))
-        .route("/release", post(release))
-        .route("/region", post(region))
-        .route("/network", post(network))
-        .route("/lag", post(lag))
+        .route("/", get(page::<L>))
+        .route("/state", get(state::<L>))
+        .route("/truth", get(truth::<L>))
+        .route("/pause", post(pause::<L>))
+        .route("/resume", post(resume::<L>))
+        .route("/hold", post(hold::<L>))
+        .route("/release", post(release::<L>))
+        .route("/region", post(region::<L>))
+        .route("/network", post(network::<L>))
+        .route("/lag", post(lag::<L>))
         .with_state(lab)
 }
 
@@ -100,53 +101,44 @@ struct TruthQuery {
     limit: Option<usize>,
 }
 
-async fn pause(State(lab): State<Arc<Lab>>, Json(pair): Json<PairRequest>) -> Answer {
-    known_pair(&lab, &pair.source_region, &pair.target_region)?;
-    lab.pause(&pair.source_region, &pair.target_region).await;
+async fn pause<L: ByHand>(State(lab): State<Arc<L>>, Json(pair): Json<PairRequest>) -> Answer {
+    known_pair(&*lab, &pair.source_region, &pair.target_region)?;
+    lab.mesh().pause(&pair.source_region, &pair.target_region).await;
     done()
 }
 
-async fn resume(State(lab): State<Arc<Lab>>, Json(request): Json<ResumeRequest>) -> Answer {
-    known_pair(&lab, &request.source_region, &request.target_region)?;
+async fn resume<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<ResumeRequest>) -> Answer {
+    known_pair(&*lab, &request.source_region, &request.target_region)?;
     let catch_up = if request.newest_only { CatchUp::NewestPerItem } else { CatchUp::Everything };
-    lab.resume_with(&request.source_region, &request.target_region, catch_up).await;
+    lab.mesh().resume(&request.source_region, &request.target_region, catch_up).await;
     done()
 }
 
-async fn hold(State(lab): State<Arc<Lab>>, Json(request): Json<HoldRequest>) -> Answer {
-    known_pair(&lab, &request.source_region, &request.target_region)?;
-    lab.hold_partition_key(&request.source_region, &request.target_region, &request.partition_key).await;
+async fn hold<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<HoldRequest>) -> Answer {
+    known_pair(&*lab, &request.source_region, &request.target_region)?;
+    lab.mesh().hold_partition(&request.source_region, &request.target_region, &request.partition_key).await;
     done()
 }
 
-async fn release(State(lab): State<Arc<Lab>>, Json(request): Json<HoldRequest>) -> Answer {
-    known_pair(&lab, &request.source_region, &request.target_region)?;
-    lab.release_partition_key(&request.source_region, &request.target_region, &request.partition_key).await;
+async fn release<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<HoldRequest>) -> Answer {
+    known_pair(&*lab, &request.source_region, &request.target_region)?;
+    lab.mesh().release_partition(&request.source_region, &request.target_region, &request.partition_key).await;
     done()
 }
 
-async fn region(State(lab): State<Arc<Lab>>, Json(request): Json<RegionRequest>) -> Answer {
-    known(&lab, &request.name)?;
-    let mode = match request.mode.as_str() {
-        "up" => Mode::Up,
-        "refuse" => Mode::Down(Down::Refuse),
-        "hang" => Mode::Down(Down::Hang),
-        "reset" => Mode::Down(Down::Reset),
-        "slow" => Mode::Slow(seconds(request.delay_seconds.unwrap_or(0.5))?),
-        "throttled" => Mode::Throttled,
-        "denied" => Mode::Denied,
-        "expired" => Mode::ExpiredToken,
-        "unrecognized" => Mode::UnrecognizedClient,
-        "error" => Mode::InternalError,
-        other => return Err(bad(format!("unknown mode {other:?}; GET / lists them"))),
-    };
-    lab.set_mode(&request.name, mode).await;
-    done()
+async fn region<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<RegionRequest>) -> Answer {
+    known(&*lab, &request.name)?;
+    let delay = seconds(request.delay_seconds.unwrap_or(0.5))?;
+    if lab.change_mode(&request.name, &request.mode, delay).await {
+        done()
+    } else {
+        Err(bad(format!("unknown mode {:?}; there are {}", request.mode, L::MODES)))
+    }
 }
 
-async fn network(State(lab): State<Arc<Lab>>, Json(request): Json<NetworkRequest>) -> Answer {
+async fn network<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<NetworkRequest>) -> Answer {
     if let Some(name) = &request.name {
-        known(&lab, name)?;
+        known(&*lab, name)?;
     }
     let network = match (request.hostile, request.each_way_seconds) {
         (true, None) => Network::hostile(),
@@ -154,13 +146,13 @@ async fn network(State(lab): State<Arc<Lab>>, Json(request): Json<NetworkRequest
         (false, None) => Network::direct(),
         (true, Some(_)) => return Err(bad("either hostile or each_way_seconds".to_owned())),
     };
-    for name in lab.regions().into_iter().filter(|name| request.name.as_deref().is_none_or(|asked| asked == *name)) {
-        lab.set_network(name, network.clone());
+    for name in lab.mesh().regions().iter().filter(|name| is_asked(&request.name, name)) {
+        lab.change_network(name, network.clone());
     }
     done()
 }
 
-async fn lag(State(lab): State<Arc<Lab>>, Json(request): Json<LagRequest>) -> Answer {
+async fn lag<L: ByHand>(State(lab): State<Arc<L>>, Json(request): Json<LagRequest>) -> Answer {
     if !(0.0..=10.0).contains(&request.sigma) || !(0.0..=1.0).contains(&request.spike_probability) {
         return Err(bad("sigma must be 0 to 10, spike_probability 0 to 1".to_owned()));
     }
@@ -172,43 +164,31 @@ async fn lag(State(lab): State<Arc<Lab>>, Json(request): Json<LagRequest>) -> An
     };
     match (&request.source_region, &request.target_region) {
         (Some(source), Some(target)) => {
-            known_pair(&lab, source, target)?;
-            lab.set_pair_lag(source, target, lag);
+            known_pair(&*lab, source, target)?;
+            lab.mesh().set_pair_lag(source, target, lag);
         }
-        (None, None) => lab.set_lag(lag),
+        (None, None) => lab.mesh().set_lag(&lag),
         _ => return Err(bad("give both source_region and target_region, or neither".to_owned())),
     }
     done()
 }
 
-async fn state(State(lab): State<Arc<Lab>>) -> Answer {
+async fn state<L: ByHand>(State(lab): State<Arc<L>>) -> Answer {
     let mut pairs = Vec::new();
-    for (source, target) in every_pair(&lab) {
-        let waiting = lab.waiting(&source, &target).await;
+    for (source, target) in lab.mesh().pairs() {
+        let waiting = lab.mesh().waiting(&source, &target).await;
         pairs.push(json!({ "source_region": source, "target_region": target, "waiting": waiting }));
     }
-    let regions: Vec<Value> = lab
-        .sites
-        .iter()
-        .map(|site| {
-            let name = &site.region.name;
-            json!({
-                "name": name,
-                "endpoint": lab.endpoint(name),
-                "mode": format!("{:?}", site.region.mode()),
-                "requests": lab.requests(name),
-            })
-        })
-        .collect();
+    let region = |name: &String| json!({ "name": name, "endpoint": lab.address(name), "mode": lab.mode(name), "requests": lab.counts(name) });
+    let regions: Vec<Value> = lab.mesh().regions().iter().map(region).collect();
     Ok(Json(json!({ "regions": regions, "pairs": pairs })))
 }
 
 /// The newest heartbeats of each pair, oldest first, with their true lag: `null` while they are not visible.
-async fn truth(State(lab): State<Arc<Lab>>, Query(query): Query<TruthQuery>) -> Answer {
-    let is_asked = |asked: &Option<String>, name: &str| asked.as_deref().is_none_or(|asked| asked == name);
+async fn truth<L: ByHand>(State(lab): State<Arc<L>>, Query(query): Query<TruthQuery>) -> Answer {
     let limit = query.limit.unwrap_or(TRUTH_LIMIT);
     let mut pairs = Vec::new();
-    for (source, target) in every_pair(&lab) {
+    for (source, target) in lab.mesh().pairs() {
         if !is_asked(&query.source_region, &source) || !is_asked(&query.target_region, &target) {
             continue;
         }
@@ -238,45 +218,49 @@ async fn truth(State(lab): State<Arc<Lab>>, Query(query): Query<TruthQuery>) -> 
     Ok(Json(json!({ "heartbeats": lab.truth().count(), "pairs": pairs })))
 }
 
-async fn page(State(lab): State<Arc<Lab>>) -> String {
-    let regions: String = lab.regions().iter().map(|name| format!("  {:<16} {}\n", name, lab.endpoint(name))).collect();
-    PAGE.replace("{regions}", &regions)
+async fn page<L: ByHand>(State(lab): State<Arc<L>>) -> String {
+    let names = lab.mesh().regions();
+    let regions: String = names.iter().map(|name| format!("  {name:<16} {}\n", lab.address(name))).collect();
+    let name = |index: usize| names.get(index).unwrap_or(&names[0]);
+    let words =
+        [("{what}", L::WHAT), ("{modes}", L::MODES), ("{regions}", &regions), ("{a}", name(0)), ("{b}", name(1))];
+    words.iter().fold(PAGE.to_owned(), |page, (word, text)| page.replace(word, text))
 }
 
 const PAGE: &str = "\
-The lab: regional DynamoDB endpoints with known, injected replication lag.
+The lab: {what} with known, injected replication lag.
 
 Regions (any credentials will do):
 {regions}
 Put this address for $LAB, and J='Content-Type: application/json':
 
 Stop and resume replication of one pair (newest_only folds what waited):
-  curl -H \"$J\" $LAB/pause  -d '{\"source_region\":\"us-east-1\",\"target_region\":\"eu-west-1\"}'
-  curl -H \"$J\" $LAB/resume -d '{\"source_region\":\"us-east-1\",\"target_region\":\"eu-west-1\",\"newest_only\":false}'
+  curl -H \"$J\" $LAB/pause  -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\"}'
+  curl -H \"$J\" $LAB/resume -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"newest_only\":false}'
 
 Hold back one heartbeat slot of a pair:
-  curl -H \"$J\" $LAB/hold    -d '{\"source_region\":\"us-east-1\",\"target_region\":\"eu-west-1\",\"partition_key\":\"tidegauge-0\"}'
-  curl -H \"$J\" $LAB/release -d '{\"source_region\":\"us-east-1\",\"target_region\":\"eu-west-1\",\"partition_key\":\"tidegauge-0\"}'
+  curl -H \"$J\" $LAB/hold    -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"tidegauge-0\"}'
+  curl -H \"$J\" $LAB/release -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"tidegauge-0\"}'
 
-Put a region out of order: up, refuse, hang, reset, slow (delay_seconds), throttled, denied, expired, unrecognized, error:
-  curl -H \"$J\" $LAB/region -d '{\"name\":\"eu-west-1\",\"mode\":\"hang\"}'
-  curl -H \"$J\" $LAB/region -d '{\"name\":\"eu-west-1\",\"mode\":\"up\"}'
+Put a region out of order: {modes}:
+  curl -H \"$J\" $LAB/region -d '{\"name\":\"{b}\",\"mode\":\"hang\"}'
+  curl -H \"$J\" $LAB/region -d '{\"name\":\"{b}\",\"mode\":\"up\"}'
 
 Change the lag, of one pair or of all (log-normal; sigma 0 is a fixed lag):
   curl -H \"$J\" $LAB/lag -d '{\"median_seconds\":3,\"sigma\":0.25,\"spike_probability\":0.02}'
 
 Change the network, to one region (name) or to all:
   curl -H \"$J\" $LAB/network -d '{\"hostile\":true}'
-  curl -H \"$J\" $LAB/network -d '{\"name\":\"ap-southeast-2\",\"each_way_seconds\":0.09}'
+  curl -H \"$J\" $LAB/network -d '{\"name\":\"{b}\",\"each_way_seconds\":0.09}'
   curl -H \"$J\" $LAB/network -d '{}'
 
 Look:
   curl $LAB/state
-  curl \"$LAB/truth?source_region=us-east-1&target_region=eu-west-1&limit=5\"
+  curl -G $LAB/truth -d limit=5 --data-urlencode \"source_region={a}\" --data-urlencode \"target_region={b}\"
 ";
 
-fn every_pair(lab: &Lab) -> Vec<(String, String)> {
-    lab.mesh.pairs()
+fn is_asked(asked: &Option<String>, name: &str) -> bool {
+    asked.as_deref().is_none_or(|asked| short_name(asked) == short_name(name))
 }
 
 fn stamp(stamp: &Stamp) -> Value {
@@ -287,17 +271,17 @@ fn seconds(seconds: f64) -> Result<Duration, (StatusCode, String)> {
     Duration::try_from_secs_f64(seconds).map_err(|error| bad(format!("{seconds} is no number of seconds: {error}")))
 }
 
-fn known(lab: &Lab, region: &str) -> Result<(), (StatusCode, String)> {
-    if lab.regions().contains(&region) {
+fn known(lab: &impl ByHand, region: &str) -> Result<(), (StatusCode, String)> {
+    if lab.mesh().find(region).is_some() {
         return Ok(());
     }
-    Err(bad(format!("no region {region:?}; there are {}", lab.regions().join(", "))))
+    Err(bad(format!("no region {region:?}; there are {}", lab.mesh().regions().join(", "))))
 }
 
-fn known_pair(lab: &Lab, source: &str, target: &str) -> Result<(), (StatusCode, String)> {
+fn known_pair(lab: &impl ByHand, source: &str, target: &str) -> Result<(), (StatusCode, String)> {
     known(lab, source)?;
     known(lab, target)?;
-    if source == target { Err(bad("a pair has two regions".to_owned())) } else { Ok(()) }
+    if short_name(source) == short_name(target) { Err(bad("a pair has two regions".to_owned())) } else { Ok(()) }
 }
 
 fn bad(why: String) -> (StatusCode, String) {

@@ -11,7 +11,7 @@ use super::replicate::{End, Link, Outgoing, Target};
 
 /// Regions are named as they were given, or by their short names; any other name panics, as a test that names one is
 /// wrong.
-pub(super) struct Mesh<T: Target> {
+pub struct Mesh<T: Target> {
     regions: Vec<String>,
     links: Vec<Arc<Link<T::Change>>>,
     ends: Vec<Arc<End<T>>>,
@@ -104,9 +104,12 @@ impl<T: Target> Mesh<T> {
     }
 
     pub(super) fn index(&self, region: &str) -> usize {
+        self.find(region).unwrap_or_else(|| panic!("the lab has no region {region}"))
+    }
+
+    pub(super) fn find(&self, region: &str) -> Option<usize> {
         let wanted = short_name(region);
-        let found = self.regions.iter().position(|name| short_name(name) == wanted);
-        found.unwrap_or_else(|| panic!("the lab has no region {region}"))
+        self.regions.iter().position(|name| short_name(name) == wanted)
     }
 
     fn end(&self, region: &str) -> &End<T> {

@@ -7,7 +7,7 @@
 //! In reading order: [`time`] (instants and brackets), [`inject`] (what may go wrong, and by how much), [`truth`] (what
 //! was so), [`keys`] (what tables are like), [`replica`] (one region's data), [`replicate`] and [`mesh`] (the links between them), [`endpoint`] (sockets),
 //! [`serve`] (one request's way through a region), [`setup`] and [`handle`] (what a test holds), [`settings`] (the
-//! daemon's settings for this lab) and [`control`] (the lab by hand, over HTTP). [`cosmos`] is its sibling for Azure Cosmos
+//! daemon's settings for this lab) and [`control`] and [`by_hand`] (a lab by hand, over HTTP). [`cosmos`] is its sibling for Azure Cosmos
 //! DB, on the same links, with the same truth.
 //!
 //! Include it with `#[path = "support/lab/mod.rs"] mod lab;`. It asks the host's clocks: not for paused time.
@@ -16,6 +16,7 @@
 #![allow(clippy::disallowed_methods, reason = "the lab is the truth that the gauge's clocks are held against")]
 #![allow(clippy::panic, reason = "a lab that cannot do what a test asks fails that test, and says why")]
 
+mod by_hand;
 pub mod control;
 pub mod cosmos;
 mod endpoint;

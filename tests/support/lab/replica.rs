@@ -26,7 +26,7 @@ pub(super) type Attributes = HashMap<String, AttributeValue>;
 
 /// What a committed write changed.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub struct Change {
     table: String,
     key: Attributes,
     /// `None` if the item was deleted.
@@ -40,7 +40,7 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-pub(super) struct Replica {
+pub struct Replica {
     region: String,
     database: Database,
     clock: LabClock,

@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 100_000;
 
 /// A committed write, on its way to the other regions.
 #[derive(Clone, Debug)]
-pub(super) struct Version<C> {
+pub struct Version<C> {
     /// Last writer wins by this; it counts commits over all regions.
     pub(super) order: u64,
     /// Table or container, and the item's whole key, in one text.
@@ -36,7 +36,7 @@ pub(super) struct Version<C> {
 }
 
 /// One region's data, as a link sees it.
-pub(super) trait Target: Send + Sync + 'static {
+pub trait Target: Send + Sync + 'static {
     /// What a write changed, in the store's own terms.
     type Change: Clone + Send + Sync + 'static;
 
@@ -45,7 +45,7 @@ pub(super) trait Target: Send + Sync + 'static {
 }
 
 /// One directed link.
-pub(super) struct Link<C> {
+pub struct Link<C> {
     /// Index of the source region.
     pub(super) source: usize,
     /// Index of the target region.
@@ -140,7 +140,7 @@ impl<C: Clone + Send + Sync + 'static> Link<C> {
 }
 
 /// The target's side of a link.
-pub(super) struct End<T> {
+pub struct End<T> {
     replica: Arc<T>,
     down: AtomicBool,
 }

@@ -7,6 +7,12 @@
 
 use std::time::Duration;
 
+use super::credentials::Credentials;
+use crate::core::model::{Consistency, Failure};
+use crate::settings::{CosmosSettings, RegionSettings};
+use crate::stores::PATIENT_DEADLINE;
+use crate::stores::cosmos::errors;
+use crate::stores::cosmos::keys::Keys;
 use azure_core::credentials::Secret;
 use azure_data_cosmos::clients::ContainerClient;
 use azure_data_cosmos::options::{
@@ -16,14 +22,6 @@ use azure_data_cosmos::options::{
 use azure_data_cosmos::{
     AccountEndpoint, AccountReference, CosmosClientBuilder, CosmosError, CosmosRuntime, RoutingStrategy,
 };
-use tokio::sync::OnceCell;
-
-use super::credentials::Credentials;
-use crate::core::model::{Consistency, Failure};
-use crate::settings::CosmosSettings;
-use crate::stores::PATIENT_DEADLINE;
-use crate::stores::cosmos::errors;
-use crate::stores::cosmos::keys::Keys;
 
 /// Answers are waited for no longer than this by the SDK itself, which refuses to be told less. Deadlines are the driver's.
 const SDK_DEADLINE_MIN: Duration = Duration::from_secs(1);
@@ -38,8 +36,11 @@ const OVERRIDES: [(&str, &str); 2] = [
 pub struct Connector {
     account: CosmosSettings,
     credentials: Credentials,
-    runtime: OnceCell<CosmosRuntime>,
+    /// One that was made elsewhere.
+    runtime: Option<CosmosRuntime>,
     deadline: Duration,
+    /// Where to ask for the account's regions while its own endpoint does not answer.
+    backups: Vec<AccountEndpoint>,
 }
 
 /// One region's end of a container.
@@ -56,14 +57,18 @@ pub struct Container {
 }
 
 impl Connector {
-    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere.
+    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere;
+    /// without it each client has one of its own.
     pub fn new(
         account: &CosmosSettings,
+        regions: &[RegionSettings],
         credentials: Credentials,
         deadline: Duration,
         runtime: Option<CosmosRuntime>,
     ) -> Connector {
-        Connector { account: account.clone(), credentials, runtime: OnceCell::new_with(runtime), deadline }
+        let endpoints = regions.iter().filter_map(|region| region.endpoint.as_ref());
+        let backups = endpoints.filter_map(|endpoint| endpoint.parse().ok()).collect();
+        Connector { account: account.clone(), credentials, runtime, deadline, backups }
     }
 
     /// The account, the database and the container, for people.
@@ -95,13 +100,17 @@ impl Connector {
             Some(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
             None => AccountReference::with_credential(endpoint, self.credentials.token_credential()),
         };
-        let runtime = self.runtime.get_or_try_init(runtime).await.map_err(|error| errors::failure(&error))?;
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime.clone(),
+            None => runtime().await.map_err(|error| errors::failure(&error))?,
+        };
         let options = options(others, self.deadline);
         let found = async {
             let client = CosmosClientBuilder::new()
-                .with_runtime(runtime.clone())
+                .with_runtime(runtime)
                 .with_default_operation_options(options.clone())
                 .with_partition_failover_options(no_circuit_breaker()?)
+                .with_backup_endpoints(self.backups.clone())
                 .build(account, RoutingStrategy::PreferredRegions(vec![region.clone()]))
                 .await?;
             let (database, container) = self.account.heartbeats.clone();
@@ -170,7 +179,8 @@ fn no_circuit_breaker() -> Result<PartitionFailoverOptions, CosmosError> {
     PartitionFailoverOptions::builder().with_circuit_breaker_enabled(false).build()
 }
 
-/// One for all regions: they share connections, and nothing that could carry an answer from one to another.
+/// One for each client: it remembers which regions an account has for five minutes, and a client that is made anew because a
+/// region was missing has to see that it is back.
 async fn runtime() -> Result<CosmosRuntime, CosmosError> {
     // The account's own port alone, so that one rule of a firewall will do.
     let pool = ConnectionPoolOptions::builder().with_gateway_v2_disabled(true).build()?;

@@ -110,17 +110,19 @@ impl Rest {
     }
 
     async fn ask(&self, url: Url, whom: &str, auth: Auth<'_>) -> Result<Got, Failure> {
+        let where_to = url.to_string();
+        let unreached = |error: azure_core::Error| unreached(whom, &where_to, &error);
         let mut request = Request::new(url, Method::Get);
         request.insert_header("accept", "application/json");
         request.insert_header("user-agent", concat!("tidegauge/", env!("CARGO_PKG_VERSION")));
         let secrets = self.sign(&mut request, auth).await?;
         let client = self.http.client().await?;
-        let answer = client.execute_request(&request).await.map_err(|error| unreached(whom, &error))?;
+        let answer = client.execute_request(&request).await.map_err(unreached)?;
         let status = u16::from(answer.status());
         let date = answer.headers().get_optional_str(&HeaderName::from_static("date"));
         let date = date.and_then(|date| parse_rfc7231(date).ok()).map(wall);
         if status == 200 {
-            let body = read(answer, ANSWER_MAX).await.map_err(|error| unreached(whom, &error))?;
+            let body = read(answer, ANSWER_MAX).await.map_err(unreached)?;
             let Some(body) = body else {
                 return Err(other(format_args!("{whom} answers more than {} MiB", ANSWER_MAX >> 20)));
             };
@@ -285,9 +287,12 @@ fn of_status(status: u16) -> Reason {
     }
 }
 
-/// What kept a request from being sent, or its answer from being read.
-fn unreached(whom: &str, error: &azure_core::Error) -> Failure {
-    let message = text::line(format_args!("{whom} was not reached: {}", text::of(error)));
+/// What kept a request from being sent, or its answer from being read. Without the URL, which the client repeats and which
+/// may be longer than what is wrong.
+fn unreached(whom: &str, url: &str, error: &azure_core::Error) -> Failure {
+    let said: Vec<String> =
+        text::chain(error).map(|error| error.to_string().replace(&format!(" for url ({url})"), "")).collect();
+    let message = text::line(format_args!("{whom} was not reached: {}", said.join(": ")));
     Failure { reason: text::out_of_reach(error), message }
 }
 

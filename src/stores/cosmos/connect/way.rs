@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub struct Way {
 }
 
 enum Kind {
-    Workload { client_id: Option<String>, http: Http },
+    Workload { client_id: Option<String>, tenant_id: Option<String>, token_file: PathBuf, http: Http },
     Managed { client_id: Option<String>, http: Http },
     AzureCli,
     AzureDeveloperCli,
@@ -52,13 +53,16 @@ impl Way {
     /// An environment that names an identity means that one. Were another one tried when it is out of reach for a while,
     /// a pod would go on with the identity of the node under it, which may do something else.
     pub(super) fn all(environment: &Environment, client_id: Option<&str>, http: &Http) -> Vec<Way> {
+        let set = |variable: &str| environment(variable).filter(|value| !value.is_empty());
         let client_id = client_id.map(str::to_owned);
-        let is_set = |variable: &str| environment(variable).is_some_and(|value| !value.is_empty());
-        if is_set("AZURE_FEDERATED_TOKEN_FILE") {
-            return vec![Way::of(Kind::Workload { client_id, http: http.clone() }, LIMIT)];
+        let http = http.clone();
+        if let Some(token_file) = set("AZURE_FEDERATED_TOKEN_FILE") {
+            let (client_id, tenant_id) = (client_id.or_else(|| set("AZURE_CLIENT_ID")), set("AZURE_TENANT_ID"));
+            let token_file = token_file.into();
+            return vec![Way::of(Kind::Workload { client_id, tenant_id, token_file, http }, LIMIT)];
         }
-        let managed = Kind::Managed { client_id, http: http.clone() };
-        if is_set("IDENTITY_ENDPOINT") {
+        let managed = Kind::Managed { client_id, http };
+        if set("IDENTITY_ENDPOINT").is_some() {
             return vec![Way::of(managed, LIMIT)];
         }
         vec![Way::of(managed, LIMIT_OF_HOST), Way::of(Kind::AzureCli, LIMIT), Way::of(Kind::AzureDeveloperCli, LIMIT)]
@@ -98,11 +102,12 @@ impl Way {
     /// Reads what the environment says of it, a file perhaps, and reaches nobody.
     async fn make(&self) -> Result<Arc<dyn TokenCredential>, String> {
         let made: azure_core::Result<Arc<dyn TokenCredential>> = match &self.kind {
-            Kind::Workload { client_id, http } => {
+            Kind::Workload { client_id, tenant_id, token_file, http } => {
                 let options = WorkloadIdentityCredentialOptions {
                     credential_options: ClientAssertionCredentialOptions { client_options: options(http).await? },
                     client_id: client_id.clone(),
-                    ..WorkloadIdentityCredentialOptions::default()
+                    tenant_id: tenant_id.clone(),
+                    token_file_path: Some(token_file.clone()),
                 };
                 WorkloadIdentityCredential::new(Some(options)).map(|made| made as Arc<dyn TokenCredential>)
             }

@@ -145,6 +145,8 @@ impl CosmosLab {
     }
 
     fn set_offline(&self, region: &str, offline: bool) {
+        // In whatever spelling it was asked for, the account knows it in one.
+        let region = self.site(region).region.name.as_str();
         for site in &self.sites {
             let store = site.region.replica.store();
             let done = if offline { store.set_region_offline(region) } else { store.set_region_online(region) };
@@ -158,8 +160,8 @@ impl CosmosLab {
     }
 
     /// Changes the lag of every link, for writes committed from now on.
-    pub fn set_lag(&self, lag: &Lag) {
-        self.mesh.set_lag(lag);
+    pub fn set_lag(&self, lag: Lag) {
+        self.mesh.set_lag(&lag);
     }
 
     /// Changes the lag of one link, for writes committed from now on.
@@ -182,6 +184,13 @@ impl CosmosLab {
         let paths: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
         for site in &self.sites {
             site.region.replica.create_container(DATABASE, name, &paths, self.partitions);
+        }
+    }
+
+    /// Drops a container in every region. What was on its way to it is lost.
+    pub async fn drop_container(&self, name: &str) {
+        for site in &self.sites {
+            site.region.replica.drop_container(DATABASE, name).await;
         }
     }
 

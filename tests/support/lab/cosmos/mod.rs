@@ -14,6 +14,7 @@
 //! In reading order: [`operation`] (what a request asks for), [`mode`] (ways of being out of order), [`replica`] (one
 //! region's data), [`serve`] (one request's way through a region), [`setup`] and [`handle`] (what a test holds).
 
+mod by_hand;
 mod handle;
 mod mode;
 mod operation;

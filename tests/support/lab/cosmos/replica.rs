@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
@@ -26,7 +27,7 @@ const HEARTBEAT_PREFIX: &str = "tidegauge-";
 
 /// What a committed write changed.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+pub struct Change {
     /// The path of the container's documents.
     documents: String,
     /// As the client sent it: a JSON array, in the header.
@@ -53,7 +54,7 @@ pub(super) struct Shared {
     pub(super) order: Arc<AtomicU64>,
 }
 
-pub(super) struct Replica {
+pub struct Replica {
     region: String,
     /// The region's own address, by which the emulator knows it.
     address: String,
@@ -129,13 +130,21 @@ impl Replica {
         self.store().create_container_with_config(database, container, PartitionKeyDefinition::new(paths), config);
     }
 
-    /// Splits a physical partition where it does by itself, while nobody writes. Returns the partitions' ids after it.
+    pub(super) async fn drop_container(&self, database: &str, container: &str) {
+        let mut newest = self.newest.lock().await;
+        let path = format!("/dbs/{database}/colls/{container}");
+        let dropped = self.emulate(&self.request(Method::Delete, &path)).await;
+        assert!(dropped.is_some_and(|answer| answer.status == 204), "cannot drop {container} in {}", self.region);
+        newest.retain(|identity, _| !identity.starts_with(&format!("{path}/")));
+    }
+
+    /// Splits a physical partition in the middle, while nobody writes.
     pub(super) async fn split(&self, database: &str, container: &str, partition: u32) {
         let _nobody_writes = self.newest.lock().await;
         let store = self.store();
         let middle = store.midpoint_split_epk(database, container, partition);
         let middle = middle.unwrap_or_else(|error| panic!("no partition {partition} to split: {error}"));
-        let split = store.split_partition_and_wait(database, container, partition, middle, std::time::Duration::ZERO);
+        let split = store.split_partition_and_wait(database, container, partition, middle, Duration::ZERO);
         split.await.unwrap_or_else(|error| panic!("cannot split partition {partition} of {}: {error}", self.region));
     }
 

@@ -61,6 +61,22 @@ async fn the_injected_lag_is_what_the_log_says_and_a_poller_sees() {
 }
 
 #[tokio::test]
+async fn a_poller_behind_a_hostile_network_holds_the_truth_every_time() {
+    let lab = CosmosLab::builder().regions([EAST, WEST]).lag(Lag::log_normal(Duration::from_millis(200), 0.5));
+    let lab = lab.network(Network::hostile()).start().await;
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
+    let run = async |source: &Pinned, target: &Pinned, from: &str, to: &str| {
+        for seq in 1..=4 {
+            let seen = measure(&lab, source, target, 0, from, seq).await;
+            let id = HeartbeatId { source: from.to_owned(), slot: 0, run: 1, seq };
+            assert_eq!(lab.truth().objection(&id, to, seen.lower, seen.upper), None, "{from} to {to}");
+        }
+    };
+    tokio::join!(run(&east, &west, EAST, WEST), run(&west, &east, WEST, EAST));
+    assert_eq!(lab.truth().count(), 8);
+}
+
+#[tokio::test]
 async fn the_truth_objects_to_what_cannot_be() {
     let lab = cosmos().await;
     let east = Pinned::of(&lab, EAST).await;
@@ -94,9 +110,12 @@ async fn a_refused_write_is_not_in_the_log() {
 }
 
 #[tokio::test]
-async fn writes_land_where_they_are_sent_and_meet_after_the_lag() {
+async fn writes_land_where_they_are_sent_and_meet_when_they_may() {
     let lab = cosmos().await;
     let (east, west, south) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST), Pinned::of(&lab, SOUTH));
+    for target in [EAST, WEST, SOUTH] {
+        lab.pause_inbound(target).await;
+    }
     east.create(0, EAST, 1).await.unwrap();
     west.create(0, WEST, 1).await.unwrap();
     assert_eq!(east.query(0).await.unwrap(), [(EAST.to_owned(), 1)]);
@@ -104,6 +123,9 @@ async fn writes_land_where_they_are_sent_and_meet_after_the_lag() {
     for region in [EAST, WEST] {
         assert_eq!(lab.truth().commit(region, 0, 1, 1).expect("it was committed").region, region);
         assert_eq!(lab.request_count(region, Operation::Create), 1);
+    }
+    for target in [EAST, WEST, SOUTH] {
+        lab.resume_inbound(target).await;
     }
     let both = [(EAST.to_owned(), 1), (WEST.to_owned(), 1)];
     for client in [&east, &west, &south] {

@@ -160,14 +160,25 @@ async fn a_partition_splits_under_a_client_that_goes_on() {
 }
 
 #[tokio::test]
-async fn containers_come_beside_the_first_one() {
+async fn containers_come_and_go() {
     let lab = CosmosLab::builder().regions([EAST, WEST]).without_container().start().await;
     let container = format!("{}/dbs/{DATABASE}/colls/{CONTAINER}", lab.endpoint());
     assert_eq!(get(&container, true).await.status(), 404);
     lab.create_container(CONTAINER, &["/pk"]);
     assert_eq!(get(&container, true).await.status(), 200);
-    let east = Pinned::of(&lab, EAST).await;
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
     east.create(0, EAST, 1).await.unwrap();
+    lab.drop_container(CONTAINER).await;
+    let gone = east.replace(0, EAST, 2).await.expect_err("it is gone");
+    assert_eq!(status_of(&gone).0, 404);
+    assert_eq!(get(&container, true).await.status(), 404);
+    // A new one has another identity: clients of the old one have to find that out.
+    lab.create_container(CONTAINER, &["/pk"]);
+    lab.set_lag(Lag::Fixed(LAG));
+    assert_eq!(west.read(0, EAST).await.unwrap(), None);
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
+    east.create(0, EAST, 1).await.unwrap();
+    eventually("it arrives", async || west.read(0, EAST).await.unwrap() == Some(1)).await;
 }
 
 #[tokio::test]
@@ -185,4 +196,37 @@ async fn the_settings_it_renders_are_toml_and_name_the_account() {
         "auth": "key", "key_env": "COSMOS_KEY",
     });
     assert_eq!(store["cosmos"], container, "{text}");
+}
+
+#[tokio::test]
+async fn it_can_be_worked_by_hand() {
+    let lab = Arc::new(cosmos().await);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let control = format!("http://{}/cosmos", listener.local_addr().unwrap());
+    let router = axum::Router::new().nest("/cosmos", control::router(Arc::clone(&lab)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, body: Value| {
+        http.post(format!("{control}{path}")).json(&body).send().await.unwrap().status().as_u16()
+    };
+    let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
+    let pair = json!({ "source_region": "eastus", "target_region": WEST });
+    assert_eq!(post("/pause", pair.clone()).await, 200);
+    east.create(0, EAST, 1).await.unwrap();
+    eventually("it waits", async || lab.waiting(EAST, WEST).await == 1).await;
+    assert_eq!(post("/resume", pair).await, 200);
+    assert_eq!(west.read(0, EAST).await.unwrap(), Some(1));
+
+    assert_eq!(post("/region", json!({ "name": WEST, "mode": "queue-full" })).await, 200);
+    assert_eq!(status_of(&west.create(0, WEST, 1).await.expect_err("it was told so")), (429, 3075));
+    assert_eq!(post("/region", json!({ "name": WEST, "mode": "expired" })).await, 400);
+    assert_eq!(post("/region", json!({ "name": "nowhere", "mode": "up" })).await, 400);
+    let text = async |path: &str| http.get(format!("{control}{path}")).send().await.unwrap().text().await.unwrap();
+    let page = text("").await;
+    assert!(page.contains("queue-full") && page.contains(&lab.region_endpoint(SOUTH)), "{page}");
+    let state: Value = serde_json::from_str(&text("/state").await).unwrap();
+    assert_eq!(state["regions"][1]["requests"]["Create"], 1, "{state}");
+    let truth: Value =
+        serde_json::from_str(&text("/truth?source_region=eastus&target_region=westeurope").await).unwrap();
+    assert_eq!(truth["pairs"][0]["heartbeats"][0]["seq"], 1, "{truth}");
 }
