@@ -2,15 +2,16 @@
 //!
 //! In reading order: [`time`], [`model`] and [`heartbeat`] are the words; [`reign`] says who writes; [`schedule`] says
 //! when to look; [`sample`] is the measurement, [`outstanding`] and [`track`] what it is made from; [`window`] and
-//! [`pair`] what the samples add up to; [`provider`] and [`inspection`] are the words for what others say, [`merge`] and
-//! [`companions`] what is made of it; [`ledger`] ties these together; [`snapshot`] is what it shows, [`assess`] what that
-//! means at a given moment, [`judge`] since when.
+//! [`pair`] what the samples add up to; [`provider`] and [`inspection`] are the words for what others say, [`compare`],
+//! [`merge`] and [`companions`] what is made of it; [`ledger`] ties these together; [`snapshot`] is what it shows,
+//! [`assess`] what that means at a given moment, [`judge`] since when.
 
 pub mod abroad;
 pub mod assess;
 pub mod audit;
 pub mod clocks;
 pub mod companions;
+pub mod compare;
 pub mod count;
 pub mod echo;
 pub mod failure;

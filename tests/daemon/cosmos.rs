@@ -9,6 +9,7 @@ use crate::fleet::gauge;
 use crate::lab::{CosmosLab, DaemonSettings, Lag};
 use crate::support::{Collected, Daemon, STORE, acceptance, pairs_of, seat, until};
 
+mod azure;
 mod both;
 mod trouble;
 
@@ -142,4 +143,31 @@ async fn a_gauge_in_each_region_samples_every_heartbeat_and_the_truth_lies_in_ev
         // An apparent lag is as much over the true one as its read was late, there and back.
         gap(0.5) + lag(source, target) + lag(target, source) + 2.0 * gap(0.5)
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_follows_a_writer_that_was_killed_and_nothing_is_lost() {
+    let _seat = seat().await;
+    let lab = lab().await;
+    let start = async |host: &str| gauge::start(settings(&lab).interval("500ms").local_region("eastus"), host).await;
+    let is_active = async |daemon: &Daemon| daemon.metrics().await.sum("tidegauge_writer_active", &[]) == 1.0;
+    let mut first = start("host-1").await;
+    until("the first one writes", Duration::from_secs(5), async || {
+        if is_active(&first).await { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
+    let second = start("host-2").await;
+    sleep(Duration::from_secs(3)).await;
+    assert!(!is_active(&second).await, "two write at once");
+    first.kill().await;
+    let killed = Instant::now();
+    until("the second one writes", Duration::from_secs(10), async || {
+        if is_active(&second).await { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
+    println!("killed, followed after {:?}", killed.elapsed());
+    let commits = lab.truth().commits("eastus");
+    let runs: std::collections::BTreeSet<u64> = commits.iter().map(|commit| commit.heartbeat.run).collect();
+    assert_eq!(runs.len(), 2, "a reign each: {runs:?}");
+    assert_eq!(second.metrics().await.sum("tidegauge_heartbeats_total", &[("result", "refused")]), 0.0);
 }

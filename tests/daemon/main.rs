@@ -10,6 +10,10 @@
     reason = "a test that cannot go on fails there, and the daemon's clocks are held against the host's"
 )]
 
+#[cfg(feature = "cosmos")]
+#[path = "../support/azure.rs"]
+#[allow(dead_code, reason = "what is asked of it in detail is asked elsewhere")]
+mod azure;
 #[path = "../support/lab/mod.rs"]
 mod lab;
 

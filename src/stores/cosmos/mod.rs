@@ -10,18 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use azure_core::credentials::Secret;
-use azure_core::http::Etag;
 use azure_data_cosmos::models::ItemResponse;
-use azure_data_cosmos::options::{ItemReadOptions, ItemWriteOptions, Precondition, QueryOptions, Region};
-use azure_data_cosmos::{CosmosError, CosmosRuntime, FeedScope};
+use azure_data_cosmos::options::Region;
+use azure_data_cosmos::{CosmosError, CosmosRuntime};
 use tokio::task::JoinHandle;
-use tokio_stream::StreamExt;
 
 use crate::clock::Clock;
-use crate::core::heartbeat::{Found, Heartbeat};
 use crate::core::inspection::Inspection;
-use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
-use crate::core::time::Wall;
+use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::settings::{CosmosSettings, StoreSettings};
 use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
@@ -34,22 +30,17 @@ mod forget;
 mod inspect;
 pub mod item;
 pub mod keys;
+mod read;
 pub mod regions;
+mod write;
 
 use account::Account;
 use connect::clients::{self, Connector, Container};
 use connect::credentials::Credentials;
 use connect::http::Http;
 use connect::rest::Rest;
-use fence::{Step, Stored};
+use fence::Stored;
 use item::Document;
-
-/// Pages of one slot's partition that are read at most: whoever fills these is not a region, and must not keep the reader
-/// busy.
-const PAGES_MAX: usize = 16;
-
-/// How often a write looks again at what came in its way, before it is given up.
-const ROUNDS_MAX: usize = 3;
 
 /// A container with multi-region writes.
 pub struct CosmosStore {
@@ -98,13 +89,6 @@ struct Site {
     written: Mutex<HashMap<Slot, Stored>>,
     /// A key that lets nobody in any more.
     refused: Mutex<Option<Secret>>,
-}
-
-/// What is known of a document before it is written.
-enum Known {
-    Nothing,
-    Absent,
-    There(Stored),
 }
 
 impl fmt::Debug for CosmosStore {
@@ -200,202 +184,6 @@ impl CosmosStore {
             let refused = of_no_use.filter(|_| failure.reason == Reason::Credentials);
             if let Some(key) = refused.and_then(|container| container.key.clone()) {
                 *site.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-            }
-        }
-    }
-
-    /// Reads a slot: the logical partition that holds it, or its heartbeats one by one where each is one.
-    async fn slot(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
-        let container = match self.container(target).await {
-            Ok(container) => container,
-            Err(failure) => return (Err(failure), 0.0),
-        };
-        match container.keys.one_each() {
-            false => self.query(&container, slot, consistency).await,
-            true => self.points(&container, slot, consistency).await,
-        }
-    }
-
-    async fn query(&self, container: &Container, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
-        let (mut read, mut spent) = (SlotRead::default(), 0.0);
-        let options = QueryOptions::default().with_operation_options(container.reading(consistency));
-        let scope = FeedScope::partition(container.keys.slot(slot));
-        let pages = container.client.query_items::<Document>("SELECT * FROM c", scope, Some(options)).await;
-        let mut pages = match pages {
-            Ok(pages) => pages.into_pages(),
-            Err(error) => return (Err(failure_of(&error, container, &mut spent)), spent),
-        };
-        for _ in 0..PAGES_MAX {
-            let page = match pages.next().await {
-                None => return (Ok(read), spent),
-                Some(Err(error)) => return (Err(failure_of(&error, container, &mut spent)), spent),
-                Some(Ok(page)) => page,
-            };
-            spent += page.headers().request_charge().map_or(0.0, |charge| charge.value());
-            if let Some(failure) = errors::elsewhere(&page.diagnostics(), &container.region) {
-                return (Err(failure), spent);
-            }
-            for document in page.items() {
-                let source = item::id(document).and_then(|id| keys::source_of(id, slot, &self.names));
-                match source {
-                    Some(index) => {
-                        let found = item::decode(document, &self.names[index], slot);
-                        read.found.push((RegionId(index as u16), found));
-                    }
-                    None => read.unknown_sources = read.unknown_sources.saturating_add(1),
-                }
-            }
-        }
-        let message = format!("slot {slot} holds more than {PAGES_MAX} pages: who writes there?");
-        (Err(Failure { reason: Reason::Other, message }), spent)
-    }
-
-    /// All sources at once. A source that nobody answered for is not known to be missing, so the read fails then.
-    async fn points(&self, container: &Container, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
-        let reads = self.names.iter().map(|source| self.point(container, source, slot, consistency));
-        let (mut read, mut spent, mut failed) = (SlotRead::default(), 0.0, None);
-        for (index, (found, charge)) in futures_util::future::join_all(reads).await.into_iter().enumerate() {
-            spent += charge;
-            match found {
-                Ok(Some(stored)) => read.found.push((RegionId(index as u16), stored.found)),
-                Ok(None) => {}
-                Err(failure) => failed = failed.or(Some(failure)),
-            }
-        }
-        (failed.map_or(Ok(read), Err), spent)
-    }
-
-    /// What lies under the key of a source.
-    async fn point(
-        &self,
-        container: &Container,
-        source: &Arc<str>,
-        slot: Slot,
-        consistency: Consistency,
-    ) -> Charged<Option<Stored>> {
-        let options = ItemReadOptions::default().with_operation_options(container.reading(consistency));
-        let key = container.keys.heartbeat(source, slot);
-        match container.client.read_item(key, &keys::id(slot, source), Some(options)).await {
-            Ok(response) => {
-                let (document, spent) = taken(response, container);
-                let stored = document.and_then(|(document, etag)| {
-                    let etag = etag.ok_or_else(|| other("a document came without its etag"))?;
-                    Ok(Some(Stored { found: item::decode(&document, source, slot), etag: etag.into() }))
-                });
-                (stored, spent)
-            }
-            Err(error) => {
-                let mut spent = charge_of(&error);
-                match errors::elsewhere_of(&error, &container.region) {
-                    Some(failure) => (Err(failure), spent),
-                    None if errors::is_absent(&error) => (Ok(None), spent),
-                    None => (Err(failure_of(&error, container, &mut spent)), spent),
-                }
-            }
-        }
-    }
-
-    /// Writes a heartbeat where the fence lets it. What is known of the document from our own last write saves looking; where
-    /// that is not so any more, nothing was written, and it is looked at.
-    async fn fenced(&self, write: &Write) -> (WriteOutcome, f64, Option<Wall>) {
-        let mut spent = 0.0;
-        let failed = |failure, maybe_committed| WriteOutcome::Failed { failure, maybe_committed };
-        let container = match self.container(write.source).await {
-            Ok(container) => container,
-            Err(failure) => return (failed(failure, false), spent, None),
-        };
-        let heartbeat = &write.heartbeat;
-        let (source, slot) = (&heartbeat.source, heartbeat.slot);
-        let mut known = self.known(write);
-        for _ in 0..ROUNDS_MAX {
-            let stored = match std::mem::replace(&mut known, Known::Nothing) {
-                Known::There(stored) => Some(stored),
-                Known::Absent => None,
-                Known::Nothing => {
-                    let (read, charge) = self.point(&container, source, slot, Consistency::Strong).await;
-                    spent += charge;
-                    match read {
-                        Ok(stored) => stored,
-                        Err(failure) => return (failed(failure, false), spent, None),
-                    }
-                }
-            };
-            let step = fence::decide(write.expect, heartbeat, stored.as_ref().map(|stored| &stored.found));
-            if step == Step::Refuse {
-                return (WriteOutcome::Refused { stored: stored.map(|stored| stored.found) }, spent, None);
-            }
-            let etag = stored.as_ref().map(|stored| stored.etag.clone());
-            let written = self.put(&container, heartbeat, etag).await;
-            match written {
-                Ok(response) => {
-                    let (document, charge) = taken(response, &container);
-                    spent += charge;
-                    let (document, etag) = match document {
-                        Ok(document) => document,
-                        // It is somewhere.
-                        Err(failure) => return (failed(failure, true), spent, None),
-                    };
-                    let left =
-                        etag.map(|etag| Stored { found: Found::Heartbeat(heartbeat.clone()), etag: etag.into() });
-                    self.remember(write, left);
-                    let replaced = stored.filter(|_| write.want_replaced).and_then(|stored| match stored.found {
-                        Found::Heartbeat(replaced) => Some(replaced.beat),
-                        _ => None,
-                    });
-                    return (WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
-                }
-                Err(error) => {
-                    let elsewhere = errors::elsewhere_of(&error, &container.region);
-                    if elsewhere.is_none() && errors::is_overtaken(&error) {
-                        self.remember(write, None);
-                        spent += charge_of(&error);
-                        continue;
-                    }
-                    let maybe_committed = errors::maybe_committed(&error);
-                    let failure = failure_of(&error, &container, &mut spent);
-                    return (failed(failure, maybe_committed), spent, None);
-                }
-            }
-        }
-        let message = format!("slot {slot} of {source} was changed by somebody else {ROUNDS_MAX} times at once");
-        (failed(Failure { reason: Reason::Other, message }, false), spent, None)
-    }
-
-    /// What our own last write left, as far as it helps.
-    fn known(&self, write: &Write) -> Known {
-        match write.expect {
-            Expect::Takeover { seen: None } => Known::Absent,
-            Expect::Steady | Expect::Follow => {
-                let written = self.site(write.source).written.lock().unwrap_or_else(PoisonError::into_inner);
-                written.get(&write.heartbeat.slot).cloned().map_or(Known::Nothing, Known::There)
-            }
-            Expect::Takeover { seen: Some(_) } | Expect::ReplaceInvalid => Known::Nothing,
-        }
-    }
-
-    fn remember(&self, write: &Write, left: Option<Stored>) {
-        let mut written = self.site(write.source).written.lock().unwrap_or_else(PoisonError::into_inner);
-        match left {
-            Some(left) => drop(written.insert(write.heartbeat.slot, left)),
-            None => drop(written.remove(&write.heartbeat.slot)),
-        }
-    }
-
-    async fn put(
-        &self,
-        container: &Container,
-        heartbeat: &Heartbeat,
-        etag: Option<Etag>,
-    ) -> Result<ItemResponse, CosmosError> {
-        let (source, slot) = (&heartbeat.source, heartbeat.slot);
-        let (key, id) = (container.keys.heartbeat(source, slot), keys::id(slot, source));
-        let document = item::encode(heartbeat, &container.keys);
-        let options = ItemWriteOptions::default().with_operation_options(container.writing());
-        match etag {
-            None => container.client.create_item(key, &id, document, Some(options)).await,
-            Some(etag) => {
-                let options = options.with_precondition(Precondition::IfMatch(etag));
-                container.client.replace_item(key, &id, document, Some(options)).await
             }
         }
     }

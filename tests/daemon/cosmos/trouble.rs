@@ -3,7 +3,7 @@
 use super::*;
 use crate::lab::Down;
 use crate::lab::cosmos::{CosmosMode, Part, Refusal};
-use crate::support::{Bystanders, Pair};
+use crate::support::{Bystanders, Pair, command, free_address};
 
 /// The largest lag there is between bystanders, with room.
 const LAG_MAX: f64 = 2.2;
@@ -64,7 +64,15 @@ fn out_of_reach(pair: &Pair) -> Option<&'static str> {
 async fn a_region_that_takes_three_seconds_is_failing_and_no_other_one_answers_for_it() {
     let _seat = seat().await;
     let lab = lab().await;
-    let daemon = Daemon::start(settings(&lab).interval("500ms")).await;
+    let (home, address) = (tempfile::tempdir().unwrap(), free_address());
+    let file = home.path().join("tidegauge.toml");
+    // Longer than the SDK waits before it asks somebody else.
+    std::fs::write(&file, settings(&lab).interval("2s").listen(address.clone()).to_toml()).unwrap();
+    let mut command = command(home.path());
+    // Even where the environment wants it.
+    command.env("AZURE_COSMOS_HEDGING_ENABLED_OVERRIDE", "true").arg("--config").arg(file).arg("run");
+    let daemon = Daemon::spawn(command, home, address).await;
+    assert!(daemon.log().contains("AZURE_COSMOS_HEDGING_ENABLED_OVERRIDE is set"), "{}", daemon.log());
     healthy(&daemon).await;
     lab.set_mode(HERE, CosmosMode::Slow(Duration::from_secs(3))).await;
     becomes(&daemon, "slow by 3 s", out_of_reach).await;
