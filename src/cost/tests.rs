@@ -358,6 +358,7 @@ fn amounts_are_readable_and_a_little_is_not_nothing() {
     assert_eq!([0.0, 0.004, 0.005, 0.01, 933_120.0].map(dollars), ["0.00", "<0.01", "0.01", "0.01", "933,120.00"]);
 }
 
+#[cfg(feature = "dynamodb")]
 #[test]
 fn where_the_table_names_its_regions_how_many_there_are_has_to_be_said() {
     let auto = settings(
