@@ -1,13 +1,15 @@
 //! What the heartbeats cost in a month, worked out from the settings alone: no store is asked.
 //!
-//! [`Usage`] is what the bill of one store depends on, [`Monthly`] the quantities that follow from it, [`report`] the
-//! table for a person. `docs/cost.md` has the formulas and what is not in them.
+//! [`Usage`] is what the bill of one store depends on, [`Monthly`] the quantities that follow from it where units are billed
+//! as they are used (DynamoDB), [`request_units`] where they are bought by the second (Cosmos DB), and [`report`] the table
+//! for a person. `docs/cost.md` has the formulas and what is not in them.
 
 use std::time::Duration;
 
 use crate::core::model::Consistency;
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
 
+pub mod request_units;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -57,6 +59,8 @@ pub struct Assumed {
     pub observers: u32,
     /// Replicas of each store that names them itself.
     pub regions: Option<u32>,
+    /// Request units a second that the heartbeats' containers have in each region.
+    pub throughput: Option<u32>,
 }
 
 /// Upper bound of an item's size in bytes, keys included, in a store of so many regions.
@@ -85,7 +89,8 @@ pub struct Usage {
     /// whose polls of all replicas are as many as those of a fleet of which each gauge polls its own.
     pub remote_reads: bool,
     /// Whether the heartbeats' table has no sort key: a read is then a batch, in which each heartbeat is billed by itself,
-    /// and each has a partition key of its own.
+    /// and each has a partition key of its own. Whether a container is partitioned by the documents' ids, which comes to the
+    /// same, settings do not say.
     pub one_key: bool,
     /// Observers in each region, each with one eventual poll of its replica per interval.
     pub observers: u32,

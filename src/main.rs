@@ -53,6 +53,9 @@ enum Command {
         /// Replicas of a store that names them itself (`regions = "auto"`).
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=30))]
         regions: Option<u32>,
+        /// Request units a second that the containers of Cosmos DB have in each region.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        throughput: Option<u32>,
     },
     /// Remove the heartbeats of a region that was retired, once it is sure that nobody writes them.
     Forget {
@@ -115,7 +118,9 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error),
         },
         Command::Check { offline, json } => check(arguments.config.as_deref(), offline, json),
-        Command::Cost { observers, regions } => cost(arguments.config.as_deref(), cost::Assumed { observers, regions }),
+        Command::Cost { observers, regions, throughput } => {
+            cost(arguments.config.as_deref(), cost::Assumed { observers, regions, throughput })
+        }
         Command::Forget { source_region, store, replica, dry_run } => {
             let request = forget::Request { source_region, store, replica, dry_run };
             forget(arguments.config.as_deref(), &request)

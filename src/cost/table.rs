@@ -1,6 +1,7 @@
 //! The table for a person: a line per thing that costs, in aligned columns, and under it what was assumed.
 
-use super::{Assumed, Monthly, NotCounted, OWN_METRICS, Usage, countable};
+use super::request_units::{self, RequestUnits};
+use super::{Assumed, MONTH_SECONDS, Monthly, NotCounted, OWN_METRICS, Usage, countable};
 use crate::settings::{PriceSettings, Settings, StoreKind, StoreSettings};
 
 /// One line: the store's name on its first, what is counted, how much of it, in what, for how much, and what else.
@@ -20,10 +21,15 @@ impl Line {
         Line { store: String::new(), what, quantity: grouped(quantity, 0), unit, usd, note }
     }
 
-    /// A line that adds up.
-    fn sum(store: &str, what: &'static str, usd: f64) -> Line {
-        let (quantity, unit, note) = (String::new(), "", String::new());
-        Line { store: store.to_owned(), what, quantity, unit, usd: dollars(usd), note }
+    /// The same, of so many request units a second in each of some regions.
+    fn of_rate(what: &'static str, units: f64, regions: u32, usd: Option<f64>, note: String) -> Line {
+        let quantity = grouped(units * f64::from(regions), 2);
+        Line { quantity, ..Line::of(what, 0.0, "RU/s", usd, note) }
+    }
+
+    /// A line that adds up; `usd` is `None` where something in it has no price.
+    fn sum(store: &str, what: &'static str, usd: Option<f64>, note: String) -> Line {
+        Line { store: store.to_owned(), quantity: String::new(), ..Line::of(what, 0.0, "", usd, note) }
     }
 }
 
@@ -37,26 +43,39 @@ pub fn report(settings: &Settings, assumed: Assumed) -> Result<String, NotCounte
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     let mut total = 0.0;
+    let mut without_price: Vec<&str> = Vec::new();
     for store in &settings.stores {
-        match store.kind {
-            StoreKind::Simulated(_) => lines.push(Line::sum(&store.name, "simulated: costs nothing", 0.0)),
-            StoreKind::Cosmos(_) => lines.push(Line::sum(&store.name, "Cosmos DB: not counted yet", 0.0)),
+        let (mut of_store, usd, warned) = match store.kind {
+            StoreKind::Simulated(_) => {
+                lines.push(Line::sum(&store.name, "simulated: costs nothing", Some(0.0), String::new()));
+                continue;
+            }
+            StoreKind::Cosmos(_) => {
+                let usage = Usage::of(store, assumed)?;
+                let (lines, usd) = cosmos_lines(&usage, settings, assumed.throughput);
+                (lines, usd, request_units::warnings(&usage, assumed.throughput))
+            }
             StoreKind::Dynamodb(_) => {
                 let usage = Usage::of(store, assumed)?;
-                let (mut of_store, usd) = store_lines(&usage, settings);
-                of_store[0].store.clone_from(&store.name);
-                lines.append(&mut of_store);
-                total += usd;
-                let of_store = usage.warnings().into_iter();
-                warnings.extend(of_store.map(|warning| format!("warning: {}: {warning}\n", store.name)));
+                let (lines, usd) = store_lines(&usage, settings);
+                (lines, Some(usd), usage.warnings())
             }
+        };
+        of_store[0].store.clone_from(&store.name);
+        lines.append(&mut of_store);
+        match usd {
+            Some(usd) => total += usd,
+            None => without_price.push(&store.name),
         }
+        warnings.extend(warned.into_iter().map(|warning| format!("warning: {}: {warning}\n", store.name)));
     }
-    lines.push(Line::sum("total", "", total));
+    let are_priced = without_price.len() < settings.stores.len();
+    let note = if without_price.is_empty() { String::new() } else { format!("without {}", without_price.join(", ")) };
+    lines.push(Line::sum("total", "", are_priced.then_some(total), note));
     let mut text = "What 30 days (2,592,000 s) cost, worked out from the settings, in USD\n\n".to_owned();
     text.push_str(&aligned(&lines));
     text.push_str("\nAssumed:\n");
-    for assumption in assumptions(settings, assumed.observers) {
+    for assumption in assumptions(settings, assumed) {
         text.push_str(&format!("- {assumption}\n"));
     }
     if !warnings.is_empty() {
@@ -123,8 +142,81 @@ fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
     };
     lines.push(Line::of("provider polling", monthly.metrics, "metrics", Some(bill.metrics), polling_note));
     let sum = bill.sum();
-    lines.push(Line::sum("", "sum", sum));
+    lines.push(Line::sum("", "sum", Some(sum), String::new()));
     (lines, sum)
+}
+
+/// The lines of a store of Cosmos DB, and what they add up to, where that has a price.
+fn cosmos_lines(usage: &Usage, settings: &Settings, given: Option<u32>) -> (Vec<Line>, Option<f64>) {
+    let (monthly, units, regions) = (Monthly::of(usage), RequestUnits::of(usage), usage.regions);
+    let price = settings.prices.ru_per_second_hundred_hour;
+    let usd = |units: f64| price.map(|price| request_units::monthly_usd(units, regions, price));
+    let in_each = |units: f64| format!("{} in each of {regions} regions", grouped(units, 2));
+    let bytes = request_units::document_bytes(regions);
+    let (heartbeat, read) = (grouped(bytes as f64, 0), grouped(f64::from(regions) * bytes as f64, 0));
+    let read_note = |rate: f64, reads: f64, strong: bool| {
+        format!(
+            "{}: {} queries of up to {read} B, {} each",
+            in_each(rate),
+            grouped(reads, 0),
+            grouped(request_units::per_read(usage, strong), 2)
+        )
+    };
+    let gauges = if settings.cell.central { "reads by the prober" } else { "reads by gauges" };
+    let mut lines = vec![
+        Line::of(
+            "heartbeat writes",
+            monthly.writes,
+            "requests",
+            None,
+            format!("of up to {heartbeat} B, billed as replicated writes"),
+        ),
+        Line::of_rate(
+            "replicated writes",
+            units.writes,
+            regions,
+            usd(units.writes),
+            format!("{}: {} for each write", in_each(units.writes), request_units::per_write(usage)),
+        ),
+        Line::of_rate(
+            gauges,
+            units.gauge_reads,
+            regions,
+            usd(units.gauge_reads),
+            read_note(units.gauge_reads, monthly.gauge_reads, usage.strong),
+        ),
+    ];
+    if usage.observers > 0 {
+        lines.push(Line::of_rate(
+            "reads by observers",
+            units.observer_reads,
+            regions,
+            usd(units.observer_reads),
+            read_note(units.observer_reads, monthly.observer_reads, false),
+        ));
+    }
+    lines.push(match usage.polls_every {
+        Some(every) => {
+            let askers = if usage.remote_reads { regions } else { 1 };
+            let questions = MONTH_SECONDS / every.as_secs_f64() * f64::from(regions * askers);
+            let every = humantime::format_duration(every);
+            let note = format!("of each region every {every}; what Azure Monitor charges for them is not counted");
+            Line::of("provider polling", questions, "questions", None, note)
+        }
+        None => Line::of("provider polling", 0.0, "questions", Some(0.0), "nobody asks".to_owned()),
+    });
+    let all = units.sum();
+    let of_what = match given {
+        Some(given) => format!("the {} that the container has", grouped(f64::from(given), 0)),
+        None => format!("{}, the least that a container can be given", request_units::LEAST),
+    };
+    let share = 100.0 * all / f64::from(given.unwrap_or(request_units::LEAST));
+    let mut note = format!("{}: {share:.1} % of {of_what}", in_each(all));
+    if price.is_none() {
+        note.push_str("; for USD set prices.ru_per_second_hundred_hour");
+    }
+    lines.push(Line::of_rate("sum", all, regions, usd(all), note));
+    (lines, usd(all))
 }
 
 /// One store's month, in USD.
@@ -153,8 +245,12 @@ impl Bill {
     }
 }
 
-fn assumptions(settings: &Settings, observers: u32) -> Vec<String> {
+fn assumptions(settings: &Settings, assumed: Assumed) -> Vec<String> {
     let prices = &settings.prices;
+    let observers = assumed.observers;
+    let has_tables = settings.stores.iter().any(has_streams);
+    let cosmos = settings.stores.iter().filter(|store| matches!(store.kind, StoreKind::Cosmos(_)));
+    let cosmos: Vec<&StoreSettings> = cosmos.collect();
     let who = if settings.cell.central {
         "One central prober writes and reads every region"
     } else {
@@ -170,13 +266,39 @@ fn assumptions(settings: &Settings, observers: u32) -> Vec<String> {
         format!("{who}. Another gauge that stands by reads as much again, and asks no provider."),
         observers,
         "Sizes are upper bounds. Nothing fails: what is refused or throttled may be billed, too.".to_owned(),
-        format!(
+    ];
+    if has_tables || cosmos.is_empty() {
+        assumptions.push(format!(
             "Prices {as_of}, on demand, alike in all regions: a million write units {}, a million read units {}, a \
              thousand metrics {}.",
             prices.write_unit_million, prices.read_unit_million, prices.metric_request_thousand
-        ),
-    ];
-    if settings.stores.iter().any(has_streams) && prices.stream_record_million.is_none() {
+        ));
+    }
+    if !cosmos.is_empty() {
+        assumptions.push(
+            "Request units are Azure's figures for documents of such sizes, a query is taken to cost little more than it \
+             must, and a strong read twice as much as an eventual one: tidegauge_consumed_capacity_units_total has what \
+             your container says."
+                .to_owned(),
+        );
+        for store in cosmos {
+            let Ok(usage) = Usage::of(store, assumed) else { continue };
+            let by_id = Usage { one_key: true, ..usage.clone() };
+            assumptions.push(format!(
+                "The container of {} is not partitioned by /id: there each heartbeat is read by itself, and a read costs {} \
+                 instead of {} RU.",
+                store.name,
+                grouped(request_units::per_read(&by_id, by_id.strong), 2),
+                grouped(request_units::per_read(&usage, usage.strong), 2)
+            ));
+        }
+        if let Some(price) = prices.ru_per_second_hundred_hour {
+            assumptions.push(format!(
+                "100 RU/s for an hour cost {price} in each region, {as_of}: a share of what is bought in hundreds, used or not."
+            ));
+        }
+    }
+    if has_tables && prices.stream_record_million.is_none() {
         assumptions.push("Nobody reads the streams, or the sums are too low.".to_owned());
     }
     assumptions.push("Not in it: transfer between regions, storage, backups, exports, indexes, taxes.".to_owned());

@@ -47,7 +47,8 @@ pub enum CosmosAuth {
 }
 
 /// What a Cosmos DB store knows of its regions. A name is kept in its short form, `eastus` for `East US`: it is a label, and
-/// part of keys on which a whole fleet has to agree.
+/// part of keys on which a whole fleet has to agree. How a region is reached is the account's to say; its `endpoint` is asked
+/// for that while the account's does not answer.
 pub(super) const REGIONS: RegionRules =
     RegionRules { name: short_name, keys: &["endpoint"], kind: "Cosmos DB", example: "East US" };
 
@@ -76,6 +77,12 @@ impl CosmosSettings {
         let companion = companion(&mut section, placement, (&database, &container));
         let resource_id = section.text("resource_id", resource_id);
         let resource_manager = section.text("resource_manager", words::cosmos_endpoint);
+        if section.has("resource_manager") && !section.has("resource_id") {
+            section.problem(
+                "resource_manager",
+                "is asked about a resource by its id; set resource_id as well, or remove it",
+            );
+        }
         let auth = auth(&mut section);
         section.finish();
         CosmosSettings {
@@ -127,7 +134,7 @@ fn auth(section: &mut Section<'_>) -> CosmosAuth {
     let by_key = section.choice("auth", &[("entra", false), ("key", true)]).unwrap_or(false);
     let client_id = section.text("client_id", region::not_empty);
     let env = section.text("key_env", variable);
-    let file = section.text("key_file", region::not_empty);
+    let file = section.text("key_file", key_file);
     if !by_key {
         for key in ["key_env", "key_file"].into_iter().filter(|key| section.has(key)) {
             section.problem(key, "goes with auth = \"key\"; set that as well, or remove it");
@@ -203,4 +210,13 @@ fn variable(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// The path of a file. A key that was put there by mistake is not repeated, neither here nor when there is no such file.
+fn key_file(text: &str) -> Result<String, String> {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    if text.len() >= 64 && text.ends_with('=') && text.bytes().all(is_base64) {
+        return Err("is a key rather than a path; put the key into a file, and name that".to_owned());
+    }
+    region::not_empty(text)
 }

@@ -10,7 +10,8 @@ const AS_OF: &str = "2026-11";
 /// Above any price, and still a number that a message can name.
 const PRICE: RangeInclusive<f64> = 0.0..=1_000_000.0;
 
-/// Prices in USD: 0 to 1,000,000 each. The defaults are those of DynamoDB on demand in `us-east-1`.
+/// Prices in USD: 0 to 1,000,000 each. The defaults are those of DynamoDB on demand in `us-east-1`; for Cosmos DB there is
+/// none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceSettings {
     /// The month that the prices are of, such as `2026-11`, which the defaults are of. `None` where prices were set
@@ -24,6 +25,9 @@ pub struct PriceSettings {
     pub metric_request_thousand: f64,
     /// A million stream records, over all their consumers. No default: it depends on who consumes them, and how.
     pub stream_record_million: Option<f64>,
+    /// A hundred request units a second of Cosmos DB for an hour, in one region of an account whose regions all take writes.
+    /// No default: it depends on the region, on what was reserved, and on whether they scale by themselves.
+    pub ru_per_second_hundred_hour: Option<f64>,
 }
 
 impl PriceSettings {
@@ -33,9 +37,15 @@ impl PriceSettings {
         let read_unit_million = section.number("read_unit_million", PRICE);
         let metric_request_thousand = section.number("metric_request_thousand", PRICE);
         let stream_record_million = section.number("stream_record_million", PRICE);
-        let are_defaults = [write_unit_million, read_unit_million, metric_request_thousand, stream_record_million]
-            .iter()
-            .all(Option::is_none);
+        let ru_per_second_hundred_hour = section.number("ru_per_second_hundred_hour", PRICE);
+        let set = [
+            write_unit_million,
+            read_unit_million,
+            metric_request_thousand,
+            stream_record_million,
+            ru_per_second_hundred_hour,
+        ];
+        let are_defaults = set.iter().all(Option::is_none);
         section.finish();
         PriceSettings {
             // The date of the defaults says nothing of other prices.
@@ -44,6 +54,7 @@ impl PriceSettings {
             read_unit_million: read_unit_million.unwrap_or(0.125),
             metric_request_thousand: metric_request_thousand.unwrap_or(0.01),
             stream_record_million,
+            ru_per_second_hundred_hour,
         }
     }
 }

@@ -10,7 +10,8 @@ use super::words;
 pub struct RegionSettings {
     /// Its name: on AWS the region's code. 1 to 40 characters, unique in its store.
     pub name: String,
-    /// A URL in place of the provider's own regional endpoint. Plain http on loopback only.
+    /// AWS: a URL in place of the provider's own regional endpoint. Azure: the account's own endpoint there, which is asked
+    /// for its regions while the account's does not answer. Plain http on loopback only.
     pub endpoint: Option<String>,
     /// AWS: a URL in place of CloudWatch's own regional endpoint. Plain http on loopback only.
     pub cloudwatch_endpoint: Option<String>,

@@ -161,14 +161,14 @@ impl StoreSettings {
             true => auto(&mut section, kinds.first().copied()),
             false => regions(&mut section, kinds.first().copied()),
         };
-        let region_overrides = region_overrides(&mut section, follows_replicas);
+        let region_overrides = region_overrides(&mut section, follows_replicas, kinds.first().copied());
         let mut region_names: Vec<String> = regions.iter().map(|region| region.name.clone()).collect();
         region_names.dedup();
         // Where not all are known, to say that a name is not among them would be a guess.
         if region_names.iter().any(String::is_empty) {
             region_names.clear();
         }
-        if follows_replicas {
+        if follows_replicas && kinds.first().is_none_or(|kind| *kind == KindKey::Dynamodb) {
             // Whichever is set is right, as far as can be known without asking.
             let set = section.peek("local_region").or(place.cell.aws_region.as_deref());
             region_names.extend(set.map(str::to_owned));
@@ -291,8 +291,15 @@ fn auto(section: &mut Section<'_>, kind: Option<KindKey>) -> Vec<RegionSettings>
 }
 
 /// How to get into replicas that are not listed.
-fn region_overrides(section: &mut Section<'_>, follows_replicas: bool) -> Vec<RegionSettings> {
+fn region_overrides(section: &mut Section<'_>, follows_replicas: bool, kind: Option<KindKey>) -> Vec<RegionSettings> {
     const KEY: &str = "region_overrides";
+    if kind.is_some_and(|kind| kind != KindKey::Dynamodb) {
+        section.allow(KEY);
+        if section.has(KEY) {
+            section.problem(KEY, "goes with regions = \"auto\", which is for DynamoDB; remove it");
+        }
+        return Vec::new();
+    }
     let rules = RegionRules { name: words::aws_region_or_any, ..dynamodb::REGIONS };
     if section.has(KEY) && !follows_replicas {
         section.problem(KEY, "goes with regions = \"auto\"; say it in the list of regions");

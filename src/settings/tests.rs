@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::*;
 use crate::core::model::{Consistency, Placement, ReadSchedule};
 
+#[cfg(feature = "cosmos")]
+mod cosmos;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod prices;
@@ -56,14 +58,16 @@ fn every_shipped_file_is_right() {
     for entry in std::fs::read_dir(directory).expect("the folder is there") {
         let path = entry.expect("an entry").path();
         let text = std::fs::read_to_string(&path).expect("a text file");
-        if cfg!(feature = "dynamodb") || !text.contains("[stores.dynamodb]") {
+        let left_out =
+            [("[stores.cosmos]", cfg!(feature = "cosmos")), ("[stores.dynamodb]", cfg!(feature = "dynamodb"))];
+        if left_out.iter().all(|(kind, is_here)| *is_here || !text.contains(kind)) {
             let name = path.display().to_string();
             let loaded = Settings::from_sources(Some((&name, &text)), HashMap::new());
             assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
         }
         seen.push(path.file_name().expect("a name").to_string_lossy().into_owned());
     }
-    for expected in ["central.toml", "demo.toml", "gauge.toml", "observer.toml"] {
+    for expected in ["central.toml", "cosmos.toml", "demo.toml", "gauge.toml", "observer.toml"] {
         assert!(seen.iter().any(|name| name == expected), "{expected} is missing from {seen:?}");
     }
 }
@@ -377,6 +381,13 @@ fn a_file_that_is_not_there_or_not_toml_says_what_to_do() {
     assert!(broken.starts_with("x.toml: not TOML that can be read: TOML parse error at line 1"), "{broken}");
     let huge = complaints("seed = 18446744073709551615");
     assert!(huge[0].ends_with("whole numbers go from -9223372036854775808 to 9223372036854775807"), "{huge:?}");
+}
+
+#[cfg(not(feature = "cosmos"))]
+#[test]
+fn a_build_without_cosmos_db_says_so() {
+    let found = complaints(&STORE.replace("simulated", "cosmos"));
+    assert!(found.iter().any(|line| line.contains("this build leaves Cosmos DB out")), "{found:?}");
 }
 
 #[cfg(not(feature = "dynamodb"))]

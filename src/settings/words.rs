@@ -86,6 +86,14 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
 
 /// The URL of an account of Cosmos DB, or of Azure's resource manager.
 pub(super) fn cosmos_endpoint(text: &str) -> Result<String, String> {
+    // Azure's portal shows the two beside each other.
+    if text.to_ascii_lowercase().contains("accountkey") {
+        return Err(
+            "is a connection string, which holds a key; give the URL that follows AccountEndpoint= alone, and \
+                    the key as auth says"
+                .to_owned(),
+        );
+    }
     url(text, "such as \"https://cells.documents.azure.com\" or \"http://127.0.0.1:8081\"")
 }
 

@@ -1,6 +1,7 @@
 //! The Cosmos DB adapter, used as the driver uses it, against the SDK's own emulator in this process.
 
 mod failures;
+mod golden;
 mod regions;
 mod writes;
 

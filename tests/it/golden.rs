@@ -69,7 +69,7 @@ fn encode(heartbeat: &Heartbeat) -> Attributes {
     keys.into_iter().chain(attributes).collect()
 }
 
-fn heartbeat(seq: u64, resigned: bool) -> Heartbeat {
+pub fn heartbeat(seq: u64, resigned: bool) -> Heartbeat {
     Heartbeat {
         source: Arc::from(SOURCE),
         slot: SLOT,
@@ -87,7 +87,7 @@ fn heartbeat(seq: u64, resigned: bool) -> Heartbeat {
 
 /// One with all that a heartbeat can say: two ticks of its run, one of them void, and one of the run before; and two
 /// other sources.
-fn telling(seq: u64) -> Heartbeat {
+pub fn telling(seq: u64) -> Heartbeat {
     let plain = heartbeat(seq, false);
     let (interval, at) = (plain.interval, Mono::from_nanos(0));
     let before = Beat { run: plain.beat.run - 60_000, seq: 7 };

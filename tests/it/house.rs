@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "cosmos")]
+use std::process::Command;
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -67,4 +69,29 @@ fn one_file_asks_the_time() {
     assert!(!mentions(&clock, &words).is_empty(), "the clock has moved");
     let found = mentions(&others, &words);
     assert!(found.is_empty(), "take the time as an argument: {found:#?}");
+}
+
+/// What is built with these kinds of dependencies, and with which features: as cargo resolves it, without the network. What
+/// it needs is there, as this test was built from it.
+#[cfg(feature = "cosmos")]
+fn tree(edges: &str) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let told = Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--prefix", "none", "-e", edges])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    String::from_utf8(told.stdout).unwrap()
+}
+
+#[cfg(feature = "cosmos")]
+#[test]
+fn the_release_binary_does_not_contain_the_emulator() {
+    let emulator = "in_memory_emulator";
+    assert!(tree("normal,dev,features").contains(emulator), "the tests have it, or it has another name by now");
+    let released = tree("normal,build,features");
+    assert!(released.contains("azure_data_cosmos v1"), "{released}");
+    let found: Vec<&str> = released.lines().filter(|line| line.contains(emulator)).collect();
+    assert!(found.is_empty(), "what is for tests alone must not be a dependency of the daemon: {found:#?}");
 }

@@ -14,14 +14,17 @@ fn prices_have_defaults_and_the_month_that_these_are_of() {
         read_unit_million: 0.125,
         metric_request_thousand: 0.01,
         stream_record_million: None,
+        ru_per_second_hundred_hour: None,
     };
     assert_eq!(load(STORE, &[]).unwrap().prices, expected);
 }
 
 #[test]
 fn prices_can_be_set_in_the_file_and_over_it_in_the_environment() {
-    let file =
-        prices("as_of = \"2027-01\"\nwrite_unit_million = 1\nread_unit_million = 0\nstream_record_million = 2.5");
+    let file = prices(
+        "as_of = \"2027-01\"\nwrite_unit_million = 1\nread_unit_million = 0\nstream_record_million = 2.5\n\
+         ru_per_second_hundred_hour = 0.02",
+    );
     let variables = [("TIDEGAUGE__PRICES__WRITE_UNIT_MILLION", "0.7"), ("TIDEGAUGE__PRICES__AS_OF", "2027-02")];
     let expected = PriceSettings {
         as_of: Some("2027-02".to_owned()),
@@ -29,6 +32,7 @@ fn prices_can_be_set_in_the_file_and_over_it_in_the_environment() {
         read_unit_million: 0.0,
         metric_request_thousand: 0.01,
         stream_record_million: Some(2.5),
+        ru_per_second_hundred_hour: Some(0.02),
     };
     assert_eq!(load(&file, &variables).unwrap().prices, expected);
 }
@@ -37,6 +41,8 @@ fn prices_can_be_set_in_the_file_and_over_it_in_the_environment() {
 fn a_price_without_its_month_does_not_get_that_of_the_defaults() {
     let settings = load(STORE, &[("TIDEGAUGE__PRICES__WRITE_UNIT_MILLION", "0.7")]).unwrap();
     assert_eq!((settings.prices.as_of, settings.prices.write_unit_million), (None, 0.7));
+    let settings = load(STORE, &[("TIDEGAUGE__PRICES__RU_PER_SECOND_HUNDRED_HOUR", "0.02")]).unwrap();
+    assert_eq!((settings.prices.as_of, settings.prices.ru_per_second_hundred_hour), (None, Some(0.02)));
 }
 
 #[test]

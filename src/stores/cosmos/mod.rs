@@ -1,6 +1,6 @@
 //! Azure Cosmos DB with multi-region writes: each region is reached by a client that is pinned to it.
 //!
-//! The store compares no more than a document's etag, so the fence is decided here ([`fence`]) and an etag carries the
+//! The store compares no more than a document's etag, so the fence is decided here (`fence`) and an etag carries the
 //! decision out: a write replaces exactly the document that was judged, or is refused. Every answer is held against the
 //! region that was asked: one from elsewhere is a call that failed.
 
@@ -28,8 +28,8 @@ pub(crate) mod errors;
 mod fence;
 mod forget;
 mod inspect;
-mod item;
-mod keys;
+pub mod item;
+pub mod keys;
 mod read;
 pub mod regions;
 mod write;
