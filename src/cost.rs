@@ -83,7 +83,7 @@ pub struct Usage {
     pub interval: Duration,
     /// Polls per target replica and interval, by one gauge.
     pub reads_per_interval: u32,
-    /// Whether gauges read with strong consistency, which costs double. Observers never do.
+    /// Whether gauges read with strong consistency, which costs double. Observers of tables never do.
     pub strong: bool,
     /// Whether each region's gauge polls all replicas rather than its own alone. Never so with one central prober,
     /// whose polls of all replicas are as many as those of a fleet of which each gauge polls its own.

@@ -281,6 +281,9 @@ fn state(
     match current_lag {
         // Until a first heartbeat has arrived, the age of the unseen ones says little.
         _ if pair.slots.iter().any(|slot| slot.watermark.is_none()) => (State::Unknown, "not measured yet".into()),
+        None if pair.seat != Seat::Ours && pair.offset.min.is_none() => {
+            (State::Unknown, format!("how far the clocks of this host and of {source}'s writer differ is not known"))
+        }
         None => (State::Unknown, "not measured yet".into()),
         _ if overdue.is_some_and(|overdue| overdue > plan.warn_lag.max(current_lag.unwrap_or_default())) => {
             let overdue = overdue.unwrap_or_default().as_secs_f64();

@@ -71,7 +71,9 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
                 judge(Kind::InspectFailing, None);
                 of_inspection(inspection, wanted, &mut judge);
             }
-            Some(Err(Reason::NotFound)) => judge(Kind::TableMissing, Some("there is no such table".to_owned())),
+            Some(Err(Reason::NotFound)) => {
+                judge(Kind::TableMissing, Some("there is no such table or container".to_owned()))
+            }
             Some(Err(reason)) => judge(Kind::InspectFailing, Some(reason.words().to_owned())),
             None => {}
         }
@@ -111,7 +113,7 @@ pub fn audit(facts: &[Facts], wanted: Wanted) -> Vec<Finding> {
 fn of_inspection(inspection: &Inspection, wanted: Wanted, judge: &mut impl FnMut(Kind, Option<String>)) {
     judge(Kind::SettingsDiffer, inspection.differs.clone());
     let mode = inspection.mode;
-    judge(Kind::NotReplicated, (mode == Mode::Single).then(|| "the table has no other replica".to_owned()));
+    judge(Kind::NotReplicated, (mode == Mode::Single).then(|| "there is no other replica".to_owned()));
     judge(Kind::LegacyVersion, (mode == Mode::Legacy).then(|| "the global table is of version 2017.11.29".to_owned()));
     let strong = (mode == Mode::Strong && wanted.asks_for_strong)
         .then(|| "a strong read sees every region's newest write, so it arrives at once".to_owned());
@@ -167,7 +169,7 @@ fn replicas(facts: &[Facts], wanted: Wanted, findings: &mut Vec<Finding>) {
     for fact in facts {
         // A table that only itself knows of is no replica of the others.
         let is_missing = told.replicas.iter().all(|replica| replica.name != fact.region);
-        let missing = "it is none of the global table's replicas".to_owned();
+        let missing = "the store has no replica there".to_owned();
         findings.push(Finding {
             region: fact.region.clone(),
             kind: Kind::ReplicaMissing,

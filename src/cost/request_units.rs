@@ -52,7 +52,7 @@ impl RequestUnits {
         RequestUnits {
             writes: ticks * f64::from(usage.regions) * per_write(usage),
             gauge_reads: ticks * usage.gauge_polls() * per_read(usage, usage.strong),
-            observer_reads: ticks * f64::from(usage.observers) * per_read(usage, false),
+            observer_reads: ticks * f64::from(usage.observers) * per_read(usage, true),
         }
     }
 

@@ -192,7 +192,7 @@ fn cosmos_lines(usage: &Usage, settings: &Settings, given: Option<u32>) -> (Vec<
             units.observer_reads,
             regions,
             usd(units.observer_reads),
-            read_note(units.observer_reads, monthly.observer_reads, false),
+            read_note(units.observer_reads, monthly.observer_reads, true),
         ));
     }
     lines.push(match usage.polls_every {

@@ -34,7 +34,8 @@ pub struct StoreSettings {
     pub local_region: Option<String>,
     /// How its heartbeats are written.
     pub heartbeat: HeartbeatSettings,
-    /// How heartbeats are read back within the target region. Default strong, and eventual for an observer.
+    /// How heartbeats are read back within the target region. Default strong, and eventual for an observer, but on Cosmos
+    /// DB.
     pub read: Consistency,
     /// Whether the settings themselves say strong, rather than by default.
     pub asks_for_strong: bool,
@@ -189,13 +190,15 @@ impl StoreSettings {
         let kind = kind(&mut section, &kinds, &region_names, heartbeat.placement);
         let provider = ProviderSettings::read(&mut section, place, kind.as_ref(), &reached);
         section.finish();
-        // One in every pod of the application: the cheapest reads that there are.
-        let asks_for_strong = read == Some(Consistency::Strong);
-        let read = read.unwrap_or(match place.role {
-            Role::Gauge => Consistency::Strong,
-            Role::Observer => Consistency::Eventual,
-        });
         let kind = kind?;
+        let asks_for_strong = read == Some(Consistency::Strong);
+        let read = read.unwrap_or(match (place.role, &kind) {
+            (Role::Gauge, _) => Consistency::Strong,
+            // Nothing in an eventual answer tells an observer there what time it is, and so how late anything was.
+            (Role::Observer, StoreKind::Cosmos(_)) => Consistency::Strong,
+            // One in every pod of the application: the cheapest reads that there are.
+            (Role::Observer, _) => Consistency::Eventual,
+        });
         Some(StoreSettings {
             name,
             local_region,

@@ -94,7 +94,13 @@ pub(super) fn cosmos_endpoint(text: &str) -> Result<String, String> {
                 .to_owned(),
         );
     }
-    url(text, "such as \"https://cells.documents.azure.com\" or \"http://127.0.0.1:8081\"")
+    let url = url(text, "such as \"https://cells.documents.azure.com\" or \"http://127.0.0.1:8081\"")?;
+    match url.split_once("://").and_then(|(_, rest)| rest.split_once('/')) {
+        Some((_, path)) if !path.is_empty() => {
+            Err(format!("{text:?} has a path; give the URL of the account itself, up to its port"))
+        }
+        _ => Ok(url),
+    }
 }
 
 /// The URL of CloudWatch's endpoint in a region.

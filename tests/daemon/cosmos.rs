@@ -171,3 +171,38 @@ async fn a_standby_follows_a_writer_that_was_killed_and_nothing_is_lost() {
     assert_eq!(runs.len(), 2, "a reign each: {runs:?}");
     assert_eq!(second.metrics().await.sum("tidegauge_heartbeats_total", &[("result", "refused")]), 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_reads_its_own_region_once_an_interval_and_writes_nothing() {
+    let _seat = seat().await;
+    let lab = lab().await;
+    let mut gauges = Vec::new();
+    for region in REGIONS {
+        gauges.push(gauge::start(settings(&lab).interval("500ms").local_region(region), region).await);
+    }
+    let of_observer = settings(&lab).interval("500ms").local_region("japaneast").observer();
+    let observer = gauge::start(of_observer, "pod").await;
+    until("both ways in are measured", Duration::from_secs(20), async || {
+        let pairs = observer.pairs().await;
+        let fits =
+            |pair: &&crate::support::Pair| pair.current_lag_seconds.is_some() && pair.target_region == "japaneast";
+        if pairs.iter().filter(fits).count() == 2 {
+            return Ok(());
+        }
+        Err(pairs.iter().map(crate::support::Pair::describe).collect::<Vec<_>>().join("; "))
+    })
+    .await;
+    let reads = async || observer.metrics().await.sum("tidegauge_reads_total", &[]);
+    let (before, since) = (reads().await, Instant::now());
+    sleep(Duration::from_secs(5)).await;
+    let polls = (reads().await - before) / (since.elapsed().as_secs_f64() / 0.5);
+    println!("an observer: {polls:.3} reads an interval");
+    assert!((0.7..=1.05).contains(&polls), "{polls} reads an interval");
+    // All that was written is the gauges', one reign in each region.
+    for region in REGIONS {
+        let runs: std::collections::BTreeSet<u64> =
+            lab.truth().commits(region).iter().map(|commit| commit.heartbeat.run).collect();
+        assert_eq!(runs.len(), 1, "{region}: {runs:?}");
+    }
+    assert_eq!(observer.metrics().await.sum("tidegauge_heartbeats_total", &[]), 0.0);
+}

@@ -158,7 +158,7 @@ impl Kind {
             }
             Kind::NotReplicated => "add a replica in another region; until then there is nothing to measure",
             Kind::ReplicaMissing => "add the replica, or take the region out of the settings",
-            Kind::ReplicaUnlisted => "list it, or set regions = \"auto\"",
+            Kind::ReplicaUnlisted => "list it; a global table names its regions itself with regions = \"auto\"",
             Kind::ReplicaNotActive => "see what the provider says of it; applications there may see old data, or none",
             Kind::LegacyVersion => {
                 "upgrade the global table to version 2019.11.21; this gauge was not tried with older ones"
@@ -181,7 +181,7 @@ impl Kind {
                  application raises: a policy cannot be changed"
             }
             Kind::SlotsShareAPartition => {
-                "raise heartbeat.slots to the next power of two, or make do: they are sampled as one"
+                "raise heartbeat.slots to 2, 4, 8 or more, or make do: slots that share a partition are sampled as one"
             }
             Kind::ClockOff => "let this host's clock be kept by NTP",
         }

@@ -47,11 +47,11 @@ fn a_read_of_a_slot_is_one_query_which_has_its_least_and_grows_with_what_it_find
     assert_units(eventual(3), 2.3 + 0.14);
     assert_units(eventual(5), 2.3 + 0.33);
     assert_units(eventual(30), 2.3 + 3.76);
-    // A strong one costs double, an observer's never does.
+    // A strong one costs double, and an observer's is one, too.
     let units = RequestUnits::of(&Usage { observers: 10, ..THREE });
     assert_units(units.gauge_reads, 5.0 * 4.88);
-    assert_units(units.observer_reads, 10.0 * 2.44);
-    assert_units(units.sum(), 18.87 + 24.4 + 24.4);
+    assert_units(units.observer_reads, 10.0 * 4.88);
+    assert_units(units.sum(), 18.87 + 24.4 + 48.8);
     assert_units(RequestUnits::of(&Usage { strong: false, ..THREE }).gauge_reads, 5.0 * 2.44);
     assert_units(RequestUnits::of(&Usage { slots: 4, ..THREE }).gauge_reads, 4.0 * 24.4);
     assert_units(RequestUnits::of(&Usage { remote_reads: true, ..THREE }).gauge_reads, 3.0 * 24.4);
@@ -79,13 +79,13 @@ fn what_comes_near_its_limit_is_warned_of() {
     let container = "heartbeats take up to 43 RU/s in each region, 54 % of the 80 that the container has; make \
                      heartbeat.interval longer, or give it more";
     assert_eq!(warnings(&THREE, Some(80)), [container]);
-    // 43.27 and 2.44 for each observer: half of 10,000.
+    // 43.27 and 4.88 for each observer: half of 10,000.
     let crowd = |observers| Usage { observers, ..THREE };
-    assert_eq!(warnings(&crowd(2_031), None), [""; 0]);
-    let found = warnings(&crowd(2_032), None);
+    assert_eq!(warnings(&crowd(1_015), None), [""; 0]);
+    let found = warnings(&crowd(1_016), None);
     assert!(found.len() == 1 && found[0].starts_with("each slot takes up to 5001 RU/s"), "{found:?}");
     // Slots lie on partitions of their own.
-    assert_eq!(warnings(&Usage { slots: 64, ..crowd(2_031) }, None), [""; 0]);
+    assert_eq!(warnings(&Usage { slots: 64, ..crowd(1_015) }, None), [""; 0]);
 }
 
 #[test]
@@ -147,14 +147,14 @@ fn what_has_no_price_is_not_added_as_nothing() {
     let assumed = Assumed { throughput: Some(80), observers: 1, ..with(0) };
     let found = words(&report(&settings(&priced), assumed).unwrap());
     for part in [
-        // 43.27 and an observer's 2.44: 45.71 in each of 3 regions, 720 hours at 0.02 a hundred.
-        "137.13 RU/s 19.75 45.71 in each of 3 regions: 57.1 % of the 80 that the container has\n",
+        // 43.27 and an observer's 4.88: 48.15 in each of 3 regions, 720 hours at 0.02 a hundred.
+        "144.45 RU/s 20.80 48.15 in each of 3 regions: 60.2 % of the 80 that the container has\n",
         // Four slots, every ten seconds, two regions: writes 2 × 0.4 × 6.29 = 5.032 in each.
         "10.06 RU/s 1.45 5.03 in each of 2 regions: 6.29 for each write\n",
         // Asked every 5 minutes in each of two regions.
         "17,280 questions - of each region every 5m; what Azure Monitor charges for them is not counted\n",
         "- 100 RU/s for an hour cost 0.02 in each region, of 2027-01: a share of what is bought in hundreds, used or not.\n",
-        "warning: orders: heartbeats take up to 46 RU/s in each region, 57 % of the 80",
+        "warning: orders: heartbeats take up to 48 RU/s in each region, 60 % of the 80",
     ] {
         assert!(found.contains(part), "{part:?} is not in\n{found}");
     }

@@ -297,9 +297,11 @@ fn azure_is_asked_about_an_account_whose_id_it_knows() {
 }
 
 #[test]
-fn an_observer_of_an_account_asks_nobody() {
+fn an_observer_of_an_account_asks_nobody_and_reads_strongly_unless_it_is_told_not_to() {
     let observer = format!("role = \"observer\"\n{}", cosmos(&format!("resource_id = {RESOURCE_ID:?}")))
         .replace("central = true", "azure_region = \"East US\"");
     let settings = load(&observer, &[]).unwrap();
-    assert_eq!((&settings.stores[0].provider, settings.stores[0].read), (&None, Consistency::Eventual));
+    assert_eq!((&settings.stores[0].provider, settings.stores[0].read), (&None, Consistency::Strong));
+    let eventual = load(&observer.replace("regions =", "read = \"eventual\"\nregions ="), &[]).unwrap();
+    assert_eq!(eventual.stores[0].read, Consistency::Eventual);
 }

@@ -75,7 +75,8 @@ impl Keys {
     /// Where the paths would be of the heartbeats' own attributes, or of what Cosmos DB gives a meaning to.
     pub fn taken(&self) -> Option<String> {
         let is_taken = |path: &&Vec<String>| {
-            path.first().is_some_and(|name| name.starts_with("tg_") || name == "ttl" || name.starts_with('_'))
+            let is_own = |name: &String| name.starts_with("tg_") || name.starts_with('_') || name == "ttl";
+            path.first().is_some_and(is_own) || (path.len() > 1 && path[0] == "id")
         };
         self.paths.iter().find(is_taken).map(|path| format!("/{}", path.join("/")))
     }
@@ -257,6 +258,8 @@ mod tests {
     fn a_path_that_means_something_else_is_told() {
         assert_eq!(keys(&"/ttl".into()).taken(), Some("/ttl".to_owned()));
         assert_eq!(keys(&"/tg_source".into()).taken(), Some("/tg_source".to_owned()));
+        assert_eq!(keys(&"/id/part".into()).taken(), Some("/id/part".to_owned()));
         assert_eq!(keys(&"/tenant".into()).taken(), None);
+        assert_eq!(keys(&"/id".into()).taken(), None);
     }
 }
