@@ -19,11 +19,13 @@ use crate::providers::azure_monitor::AzureMonitor;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
 use crate::settings::{Role, Settings, StoreKind, StoreSettings};
+#[cfg(feature = "dynamodb")]
+use crate::stores::Store;
 #[cfg(feature = "cosmos")]
 use crate::stores::cosmos::{Access, CosmosStore};
 #[cfg(feature = "dynamodb")]
 use crate::stores::dynamodb::DynamoDbStore;
-use crate::stores::{Answer, Check, PATIENT_DEADLINE, Store};
+use crate::stores::{Answer, Check, PATIENT_DEADLINE};
 
 mod report;
 

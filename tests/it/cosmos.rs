@@ -148,7 +148,7 @@ impl Bench {
         let credentials = Credentials::from_settings(&cosmos.auth, &http, Clock::start(), DEADLINE);
         let connector = Connector::new(cosmos, &settings.stores[0].regions, credentials, DEADLINE, Some(runtime));
         let others: Vec<Region> = REGIONS.into_iter().filter(|other| *other != region).map(Region::new).collect();
-        connector.container(region, &others, None).await.unwrap()
+        connector.container(Region::new(region), &others, None, connector.runtime().await.unwrap()).await.unwrap()
     }
 
     /// Halves a physical partition; the halves.
@@ -183,7 +183,7 @@ async fn store(emulator: &Arc<InMemoryEmulatorHttpClient>, deadline: Duration) -
     let StoreKind::Cosmos(cosmos) = &store.kind else { panic!("it is of Cosmos DB") };
     let (clock, http) = (Clock::start(), Http::with_client(Arc::new(Emulated(emulator.clone()))));
     let credentials = Credentials::from_settings(&cosmos.auth, &http, clock, deadline);
-    let access = Access::with(credentials.clone(), Rest::new(credentials, http, clock, deadline));
+    let access = Access::with(credentials.clone(), Rest::new(credentials, http, clock, deadline), clock);
     CosmosStore::with_runtime(store, cosmos, access, deadline, Some(runtime))
 }
 

@@ -9,19 +9,18 @@ use azure_data_cosmos::options::{ReadContainerOptions, ReadFeedRangesOptions};
 
 use super::{Container, CosmosStore, errors};
 use crate::core::inspection::{Conflicts, Expiry, Inspection, Setup, Spread};
-use crate::core::model::{Failure, RegionId, Slot};
+use crate::core::model::{Failure, Slot};
 use crate::core::time::Wall;
 
-/// Describes the account and the heartbeats' container, as `region` sees them, and says what the account's clock showed.
-pub(super) async fn inspect(store: &CosmosStore, region: RegionId) -> Result<(Inspection, Option<Wall>), Failure> {
+/// Describes the account and the heartbeats' container, as one region sees them, and says what the account's clock showed.
+pub(super) async fn inspect(store: &CosmosStore, container: &Container) -> Result<(Inspection, Option<Wall>), Failure> {
     let of_sdk = |error: CosmosError| errors::failure(&error);
-    let container = store.container(region).await?;
     let options = ReadContainerOptions::default().with_operation_options(container.patient());
     let (account, described) = tokio::join!(store.account.look(None), container.client.read(Some(options)));
     let account = account?;
     store.unmanaged.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&account.refused);
     let properties: ContainerProperties = described.map_err(of_sdk)?.into_model().map_err(of_sdk)?;
-    let spread = spread(&container, store.slots).await.ok();
+    let spread = spread(container, store.slots).await.ok();
     let mode = account.mode();
     let setup = Setup {
         multi_region_writes: account.multi_region_writes,
@@ -33,7 +32,7 @@ pub(super) async fn inspect(store: &CosmosStore, region: RegionId) -> Result<(In
         witnesses: Vec::new(),
         mode,
         capacity: account.capacity,
-        differs: differs(&container, &properties),
+        differs: differs(container, &properties),
         setup: Some(setup),
     };
     Ok((inspection, account.server_date))

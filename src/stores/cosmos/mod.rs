@@ -4,16 +4,13 @@
 //! decision out: a write replaces exactly the document that was judged, or is refused. Every answer is held against the
 //! region that was asked: one from elsewhere is a call that failed.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azure_core::credentials::Secret;
 use azure_data_cosmos::models::ItemResponse;
 use azure_data_cosmos::options::Region;
 use azure_data_cosmos::{CosmosError, CosmosRuntime};
-use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::core::inspection::Inspection;
@@ -32,6 +29,7 @@ pub mod item;
 pub mod keys;
 mod read;
 pub mod regions;
+mod site;
 mod write;
 
 use account::Account;
@@ -39,8 +37,8 @@ use connect::clients::{self, Connector, Container};
 use connect::credentials::Credentials;
 use connect::http::Http;
 use connect::rest::Rest;
-use fence::Stored;
 use item::Document;
+use site::Site;
 
 /// A container with multi-region writes.
 pub struct CosmosStore {
@@ -58,6 +56,7 @@ pub struct CosmosStore {
 /// What a store and its provider share: what lets them in, and a way to ask Azure beside the SDK.
 #[derive(Clone, Debug)]
 pub struct Access {
+    clock: Clock,
     credentials: Credentials,
     /// Asks Azure.
     pub rest: Rest,
@@ -68,27 +67,13 @@ impl Access {
     pub fn from_settings(cosmos: &CosmosSettings, clock: Clock, deadline: Duration) -> Access {
         let http = Http::default();
         let credentials = Credentials::from_settings(&cosmos.auth, &http, clock, deadline);
-        Access { rest: Rest::new(credentials.clone(), http, clock, PATIENT_DEADLINE), credentials }
+        Access { rest: Rest::new(credentials.clone(), http, clock, PATIENT_DEADLINE), credentials, clock }
     }
 
     /// With what lets one in made elsewhere.
-    pub fn with(credentials: Credentials, rest: Rest) -> Access {
-        Access { credentials, rest }
+    pub fn with(credentials: Credentials, rest: Rest, clock: Clock) -> Access {
+        Access { clock, credentials, rest }
     }
-}
-
-/// One region.
-struct Site {
-    others: Vec<Region>,
-    /// The container as reached through it; made with the first call, and again where it was gone.
-    ready: RwLock<Option<Arc<Container>>>,
-    /// That takes several round trips, which a heartbeat's deadline may be too short for: it goes on when a call has given
-    /// up, and one at a time.
-    connecting: tokio::sync::Mutex<Option<JoinHandle<Result<Container, Failure>>>>,
-    /// What our own writes left there, by slot: it saves looking before the next one.
-    written: Mutex<HashMap<Slot, Stored>>,
-    /// A key that lets nobody in any more.
-    refused: Mutex<Option<Secret>>,
 }
 
 impl fmt::Debug for CosmosStore {
@@ -124,19 +109,17 @@ impl CosmosStore {
     ) -> CosmosStore {
         let names: Vec<Arc<str>> = settings.regions.iter().map(|region| region.name.as_str().into()).collect();
         let regions: Vec<Region> = names.iter().map(|name| Region::new(name.to_string())).collect();
-        let site = |region: &Region| Site {
-            others: regions.iter().filter(|other| *other != region).cloned().collect(),
-            ready: RwLock::default(),
-            connecting: tokio::sync::Mutex::default(),
-            written: Mutex::default(),
-            refused: Mutex::default(),
+        let site = |region: &Region| {
+            let others = regions.iter().filter(|other| *other != region).cloned().collect();
+            Site::new(region.clone(), others, access.clock)
         };
+        let sites = regions.iter().map(site).collect();
         CosmosStore {
             connector: Arc::new(Connector::new(cosmos, &settings.regions, access.credentials, deadline, runtime)),
             account: Account::from_settings(cosmos, access.rest),
             unmanaged: Mutex::default(),
             slots: settings.heartbeat.slots,
-            sites: regions.iter().map(site).collect(),
+            sites,
             names,
         }
     }
@@ -151,41 +134,7 @@ impl CosmosStore {
 
     /// The container, as a region has it.
     async fn container(&self, region: RegionId) -> Result<Arc<Container>, Failure> {
-        let site = self.site(region);
-        let ready = || site.ready.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(ready) = ready() {
-            return Ok(ready);
-        }
-        let mut connecting = site.connecting.lock().await;
-        if let Some(ready) = ready() {
-            return Ok(ready);
-        }
-        let start = || {
-            let (connector, name, others) = (self.connector.clone(), self.name(region).clone(), site.others.clone());
-            let refused = site.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
-            tokio::spawn(async move {
-                let found = tokio::time::timeout(PATIENT_DEADLINE, connector.container(&name, &others, refused)).await;
-                found.unwrap_or_else(|_| Err(late()))
-            })
-        };
-        let found = connecting.get_or_insert_with(start).await;
-        *connecting = None;
-        let container = Arc::new(found.unwrap_or_else(|_| Err(late()))?);
-        *site.ready.write().unwrap_or_else(PoisonError::into_inner) = Some(container.clone());
-        Ok(container)
-    }
-
-    /// A container that is gone may come again as another one, a key that is refused may have been renewed, and a region that
-    /// the account did not name may be back: what was made for the old ones is of no use.
-    fn note(&self, region: RegionId, failure: &Failure) {
-        if matches!(failure.reason, Reason::NotFound | Reason::Credentials | Reason::OtherRegion) {
-            let site = self.site(region);
-            let of_no_use = site.ready.write().unwrap_or_else(PoisonError::into_inner).take();
-            let refused = of_no_use.filter(|_| failure.reason == Reason::Credentials);
-            if let Some(key) = refused.and_then(|container| container.key.clone()) {
-                *site.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-            }
-        }
+        self.site(region).container(&self.connector).await
     }
 }
 
@@ -218,24 +167,27 @@ fn other(message: &str) -> Failure {
     Failure { reason: Reason::Other, message: message.to_owned() }
 }
 
-fn late() -> Failure {
-    let message = format!("the account did not answer within {}", humantime::format_duration(PATIENT_DEADLINE));
-    Failure { reason: Reason::Timeout, message }
-}
-
 impl Store for CosmosStore {
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
-        let (outcome, capacity_units, server_date) = self.fenced(&write).await;
-        if let WriteOutcome::Failed { failure, .. } = &outcome {
-            self.note(write.source, failure);
+        let container = match self.container(write.source).await {
+            Ok(container) => container,
+            Err(failure) => return Answer::free(WriteOutcome::Failed { failure, maybe_committed: false }),
+        };
+        let answer = self.fenced(&container, &write).await;
+        if let WriteOutcome::Failed { failure, .. } = &answer.outcome {
+            self.site(write.source).note(&container, failure);
         }
-        Answer { outcome, capacity_units, server_date }
+        answer
     }
 
     async fn read(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Answer<Result<SlotRead, Failure>> {
-        let (outcome, capacity_units) = self.slot(target, slot, consistency).await;
+        let container = match self.container(target).await {
+            Ok(container) => container,
+            Err(failure) => return Answer::free(Err(failure)),
+        };
+        let (outcome, capacity_units) = self.slot(&container, slot, consistency).await;
         if let Err(failure) = &outcome {
-            self.note(target, failure);
+            self.site(target).note(&container, failure);
         }
         Answer { outcome, capacity_units, server_date: None }
     }
@@ -245,11 +197,14 @@ impl Store for CosmosStore {
     }
 
     async fn inspect(&self, region: RegionId) -> Answer<Result<Inspection, Failure>> {
-        let looked = inspect::inspect(self, region).await;
-        match looked {
+        let container = match self.container(region).await {
+            Ok(container) => container,
+            Err(failure) => return Answer::free(Err(failure)),
+        };
+        match inspect::inspect(self, &container).await {
             Ok((inspection, server_date)) => Answer { outcome: Ok(inspection), capacity_units: 0.0, server_date },
             Err(failure) => {
-                self.note(region, &failure);
+                self.site(region).note(&container, &failure);
                 Answer::free(Err(failure))
             }
         }

@@ -17,14 +17,10 @@ const PAGES_MAX: usize = 16;
 
 impl CosmosStore {
     /// Reads a slot: the logical partition that holds it, or its heartbeats one by one where each is one.
-    pub(super) async fn slot(&self, target: RegionId, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
-        let container = match self.container(target).await {
-            Ok(container) => container,
-            Err(failure) => return (Err(failure), 0.0),
-        };
+    pub(super) async fn slot(&self, container: &Container, slot: Slot, consistency: Consistency) -> Charged<SlotRead> {
         match container.keys.one_each() {
-            false => self.query(&container, slot, consistency).await,
-            true => self.points(&container, slot, consistency).await,
+            false => self.query(container, slot, consistency).await,
+            true => self.points(container, slot, consistency).await,
         }
     }
 

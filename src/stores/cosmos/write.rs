@@ -11,7 +11,7 @@ use super::fence::{self, Step, Stored};
 use super::{Container, CosmosStore, charge_of, errors, failure_of, item, keys, taken};
 use crate::core::heartbeat::{Found, Heartbeat};
 use crate::core::model::{Consistency, Expect, Failure, Reason, Write, WriteOutcome};
-use crate::core::time::Wall;
+use crate::stores::Answer;
 
 /// How often a write looks again at what came in its way, before it is given up.
 const ROUNDS_MAX: usize = 3;
@@ -26,13 +26,11 @@ enum Known {
 impl CosmosStore {
     /// Writes a heartbeat where the fence lets it. What is known of the document from our own last write saves looking; where
     /// that is not so any more, nothing was written, and it is looked at.
-    pub(super) async fn fenced(&self, write: &Write) -> (WriteOutcome, f64, Option<Wall>) {
+    pub(super) async fn fenced(&self, container: &Container, write: &Write) -> Answer<WriteOutcome> {
         let mut spent = 0.0;
-        let failed = |failure, maybe_committed| WriteOutcome::Failed { failure, maybe_committed };
-        let container = match self.container(write.source).await {
-            Ok(container) => container,
-            Err(failure) => return (failed(failure, false), spent, None),
-        };
+        let answer = |outcome, capacity_units, server_date| Answer { outcome, capacity_units, server_date };
+        let failed =
+            |failure, maybe_committed, spent| answer(WriteOutcome::Failed { failure, maybe_committed }, spent, None);
         let heartbeat = &write.heartbeat;
         let (source, slot) = (&heartbeat.source, heartbeat.slot);
         let mut known = self.known(write);
@@ -41,37 +39,36 @@ impl CosmosStore {
                 Known::There(stored) => Some(stored),
                 Known::Absent => None,
                 Known::Nothing => {
-                    let (read, charge) = self.point(&container, source, slot, Consistency::Strong).await;
+                    let (read, charge) = self.point(container, source, slot, Consistency::Strong).await;
                     spent += charge;
                     match read {
                         Ok(stored) => stored,
-                        Err(failure) => return (failed(failure, false), spent, None),
+                        Err(failure) => return failed(failure, false, spent),
                     }
                 }
             };
             let step = fence::decide(write.expect, heartbeat, stored.as_ref().map(|stored| &stored.found));
             if step == Step::Refuse {
-                return (WriteOutcome::Refused { stored: stored.map(|stored| stored.found) }, spent, None);
+                let stored = stored.map(|stored| stored.found);
+                return answer(WriteOutcome::Refused { stored }, spent, None);
             }
             let etag = stored.as_ref().map(|stored| stored.etag.clone());
-            let written = self.put(&container, heartbeat, etag).await;
-            match written {
+            match self.put(container, heartbeat, etag).await {
                 Ok(response) => {
-                    let (document, charge) = taken(response, &container);
+                    let (document, charge) = taken(response, container);
                     spent += charge;
                     let (document, etag) = match document {
                         Ok(document) => document,
                         // It is somewhere.
-                        Err(failure) => return (failed(failure, true), spent, None),
+                        Err(failure) => return failed(failure, true, spent),
                     };
-                    let left =
-                        etag.map(|etag| Stored { found: Found::Heartbeat(heartbeat.clone()), etag: etag.into() });
-                    self.remember(write, left);
+                    let found = Found::Heartbeat(heartbeat.clone());
+                    self.remember(write, etag.map(|etag| Stored { found, etag: etag.into() }));
                     let replaced = stored.filter(|_| write.want_replaced).and_then(|stored| match stored.found {
                         Found::Heartbeat(replaced) => Some(replaced.beat),
                         _ => None,
                     });
-                    return (WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
+                    return answer(WriteOutcome::Acknowledged { replaced }, spent, item::committed_at(&document));
                 }
                 Err(error) => {
                     let elsewhere = errors::elsewhere_of(&error, &container.region);
@@ -81,13 +78,13 @@ impl CosmosStore {
                         continue;
                     }
                     let maybe_committed = errors::maybe_committed(&error);
-                    let failure = failure_of(&error, &container, &mut spent);
-                    return (failed(failure, maybe_committed), spent, None);
+                    let failure = failure_of(&error, container, &mut spent);
+                    return failed(failure, maybe_committed, spent);
                 }
             }
         }
         let message = format!("slot {slot} of {source} was changed by somebody else {ROUNDS_MAX} times at once");
-        (failed(Failure { reason: Reason::Other, message }, false), spent, None)
+        failed(Failure { reason: Reason::Other, message }, false, spent)
     }
 
     /// What our own last write left, as far as it helps.

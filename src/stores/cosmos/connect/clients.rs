@@ -57,8 +57,7 @@ pub struct Container {
 }
 
 impl Connector {
-    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere;
-    /// without it each client has one of its own.
+    /// Reaches nothing yet. Heartbeats are not waited for longer than `deadline`. `runtime` is one that was made elsewhere.
     pub fn new(
         account: &CosmosSettings,
         regions: &[RegionSettings],
@@ -77,6 +76,18 @@ impl Connector {
         format!("{} {database}/{container}", self.account.endpoint)
     }
 
+    /// What the SDK keeps of an account beneath a client.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub async fn runtime(&self) -> Result<CosmosRuntime, Failure> {
+        match &self.runtime {
+            Some(runtime) => Ok(runtime.clone()),
+            None => runtime().await.map_err(|error| errors::failure(&error)),
+        }
+    }
+
     /// Finds the container that holds the heartbeats, through one region; `others` are not to answer in its place. A key
     /// that was refused is not tried again if there is another by now.
     ///
@@ -85,11 +96,11 @@ impl Connector {
     /// Where the account or the container cannot be had, or nobody lets us in.
     pub async fn container(
         &self,
-        region: &str,
+        region: Region,
         others: &[Region],
         refused: Option<Secret>,
+        runtime: CosmosRuntime,
     ) -> Result<Container, Failure> {
-        let region = Region::new(region.to_owned());
         let endpoint: AccountEndpoint = self.account.endpoint.parse().map_err(|error| errors::failure(&error))?;
         let key = match (self.credentials.key(), refused) {
             (None, _) => None,
@@ -99,10 +110,6 @@ impl Connector {
         let account = match &key {
             Some(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
             None => AccountReference::with_credential(endpoint, self.credentials.token_credential()),
-        };
-        let runtime = match &self.runtime {
-            Some(runtime) => runtime.clone(),
-            None => runtime().await.map_err(|error| errors::failure(&error))?,
         };
         let options = options(others, self.deadline);
         let found = async {
