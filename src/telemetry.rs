@@ -7,7 +7,16 @@ use tracing_subscriber::EnvFilter;
 use crate::settings::{LogFormat, LogSettings};
 
 /// What SDKs tell of each request that went wrong, which is told of here already, and not each time.
-const SDKS: [&str; 4] = ["azure_core", "azure_data_cosmos", "azure_data_cosmos_driver", "azure_identity"];
+const SDKS: [&str; 8] = [
+    "azure_core",
+    "azure_data_cosmos",
+    "azure_data_cosmos_driver",
+    "azure_identity",
+    "hyper",
+    "reqwest",
+    "rustls",
+    "rustls_platform_verifier",
+];
 
 /// A filter in which the SDKs are silent unless it names them, or asks for everything.
 fn quiet(filter: &str) -> String {

@@ -19,6 +19,8 @@ pub enum Reason {
     Connect,
     /// The name did not resolve.
     Dns,
+    /// The region takes no writes.
+    ReadOnly,
     /// The region cannot serve it now.
     Unavailable,
     /// Another region answered in its place: nothing that could be measured.
@@ -29,7 +31,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of [`Reason::index`].
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Throttled,
         Reason::QueueFull,
         Reason::Denied,
@@ -38,6 +40,7 @@ impl Reason {
         Reason::Timeout,
         Reason::Connect,
         Reason::Dns,
+        Reason::ReadOnly,
         Reason::Unavailable,
         Reason::OtherRegion,
         Reason::Other,
@@ -64,6 +67,7 @@ impl Reason {
             Reason::Timeout => "timeout",
             Reason::Connect => "connect",
             Reason::Dns => "dns",
+            Reason::ReadOnly => "read_only",
             Reason::Unavailable => "unavailable",
             Reason::OtherRegion => "other_region",
             Reason::Other => "other",
@@ -81,6 +85,7 @@ impl Reason {
             Reason::Timeout => "no answer within the deadline",
             Reason::Connect => "no connection",
             Reason::Dns => "the endpoint's name does not resolve",
+            Reason::ReadOnly => "the region takes no writes",
             Reason::Unavailable => "the region says that it cannot serve this now",
             Reason::OtherRegion => "another region answered in its place, which says nothing about this one",
             Reason::Other => "the store answered with an error",

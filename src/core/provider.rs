@@ -104,6 +104,6 @@ pub fn failing_words(reason: Reason) -> &'static str {
         Reason::Connect => "no connection",
         Reason::Dns => "its name does not resolve",
         Reason::Unavailable => "it is out of service",
-        Reason::OtherRegion | Reason::Other => "it answered with an error",
+        Reason::ReadOnly | Reason::OtherRegion | Reason::Other => "it answered with an error",
     }
 }

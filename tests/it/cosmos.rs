@@ -25,7 +25,7 @@ use tidegauge::core::heartbeat::{Found, Heartbeat};
 use tidegauge::core::inspection::Spread;
 use tidegauge::core::model::{Beat, Consistency, Expect, RegionId, Slot, Write, WriteOutcome, WriterId};
 use tidegauge::core::time::{Span, Wall};
-use tidegauge::settings::{CosmosAuth, Settings, StoreKind};
+use tidegauge::settings::{CosmosAuth, CosmosSettings, Settings, StoreKind};
 use tidegauge::stores::cosmos::connect::clients::{Connector, Container};
 use tidegauge::stores::cosmos::connect::credentials::Credentials;
 use tidegauge::stores::cosmos::connect::http::Http;
@@ -93,10 +93,14 @@ impl Bench {
 
     /// The same, in so many physical partitions at first.
     async fn with_partitions(lag: Duration, paths: &[&str], partitions: u32) -> Bench {
+        Bench::of(WriteMode::Multi, lag, paths, partitions).await
+    }
+
+    async fn of(mode: WriteMode, lag: Duration, paths: &[&str], partitions: u32) -> Bench {
         let regions = REGIONS.iter().map(|name| VirtualRegion::new(name, url(name).parse().unwrap())).collect();
         let config = VirtualAccountConfig::new(regions)
             .unwrap()
-            .with_write_mode(WriteMode::Multi)
+            .with_write_mode(mode)
             .with_consistency(ConsistencyLevel::Session)
             .with_replication_config(ReplicationConfig::fixed(lag));
         let requests = Arc::new(Requests::default());
@@ -144,11 +148,10 @@ impl Bench {
         let runtime = CosmosRuntimeBuilder::from(self.emulator.runtime_builder()).build().await.unwrap();
         let settings = settings(&url(REGIONS[0]), &REGIONS);
         let StoreKind::Cosmos(cosmos) = &settings.stores[0].kind else { panic!("it is of Cosmos DB") };
-        let http = Http::default();
-        let credentials = Credentials::from_settings(&cosmos.auth, &http, Clock::start(), DEADLINE);
-        let connector = Connector::new(cosmos, &settings.stores[0].regions, credentials, DEADLINE, Some(runtime));
+        let access = access(&self.emulator, cosmos, DEADLINE);
+        let connector = Connector::new(cosmos, &settings.stores[0].regions, access, DEADLINE, Some(runtime));
         let others: Vec<Region> = REGIONS.into_iter().filter(|other| *other != region).map(Region::new).collect();
-        connector.container(Region::new(region), &others, None, connector.runtime().await.unwrap()).await.unwrap()
+        connector.container(Region::new(region), &others, None).await.unwrap()
     }
 
     /// Halves a physical partition; the halves.
@@ -181,10 +184,15 @@ async fn store(emulator: &Arc<InMemoryEmulatorHttpClient>, deadline: Duration) -
     let settings = settings(&url(REGIONS[0]), &REGIONS);
     let store = &settings.stores[0];
     let StoreKind::Cosmos(cosmos) = &store.kind else { panic!("it is of Cosmos DB") };
+    let access = access(emulator, cosmos, deadline);
+    CosmosStore::with_runtime(store, cosmos, access, deadline, Some(runtime))
+}
+
+/// What is asked beside the SDK goes to the emulator, too.
+fn access(emulator: &Arc<InMemoryEmulatorHttpClient>, cosmos: &CosmosSettings, deadline: Duration) -> Access {
     let (clock, http) = (Clock::start(), Http::with_client(Arc::new(Emulated(emulator.clone()))));
     let credentials = Credentials::from_settings(&cosmos.auth, &http, clock, deadline);
-    let access = Access::with(credentials.clone(), Rest::new(credentials, http, clock, deadline), clock);
-    CosmosStore::with_runtime(store, cosmos, access, deadline, Some(runtime))
+    Access::with(credentials.clone(), Rest::new(credentials, http, clock, deadline), clock)
 }
 
 fn url(region: &str) -> String {

@@ -47,6 +47,8 @@ pub struct AccountFacts {
     pub writable: Option<Vec<Arc<str>>>,
     /// Whether every region takes writes.
     pub multi_region_writes: Option<bool>,
+    /// Its regions in its own words; `None` where it did not say anything itself.
+    pub roster: Option<Roster>,
     /// How consistent its reads are unless they ask for less.
     pub consistency: Option<AccountConsistency>,
     /// What the heartbeats' container can take in each region.
@@ -57,6 +59,15 @@ pub struct AccountFacts {
     pub silent: Option<Failure>,
     /// Why the resource manager did not say all that it was asked, where it was asked.
     pub refused: Option<Failure>,
+}
+
+/// The regions of an account, in short form, by name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Roster {
+    /// Those that can be read.
+    pub readable: Vec<Arc<str>>,
+    /// Those that take writes; `None` where that was not told.
+    pub writable: Option<Vec<Arc<str>>>,
 }
 
 impl AccountFacts {
@@ -85,6 +96,19 @@ impl Account {
     /// Whether the resource manager is asked, too.
     pub fn is_managed(&self) -> bool {
         self.manager.is_some()
+    }
+
+    /// Asks the account for its regions, at its own endpoint and at these at once: whichever answers first.
+    ///
+    /// # Errors
+    ///
+    /// Where none does: what one of them said.
+    pub async fn roster(&self, backups: &[String]) -> Result<Roster, Failure> {
+        let endpoints = std::iter::once(&self.endpoint).chain(backups);
+        let asked = endpoints.map(|endpoint| Box::pin(self.own(endpoint.trim_end_matches('/'))));
+        let ((account, _), _) = futures_util::future::select_ok(asked).await?;
+        let readable = names(&account["readableLocations"], "name").unwrap_or_default();
+        Ok(Roster { readable, writable: names(&account["writableLocations"], "name") })
     }
 
     /// Asks the account at `endpoint`, one of its regions' perhaps, else at its own, and the resource manager where the
@@ -180,6 +204,8 @@ impl AccountFacts {
                 self.replicas.push(Replica { name: name.clone(), status, description: String::new() });
             }
         }
+        let readable = names("readableLocations").unwrap_or_default();
+        self.roster = Some(Roster { readable, writable: writable.clone() });
         self.writable = writable;
         self.multi_region_writes = account["enableMultipleWriteLocations"].as_bool();
         self.consistency = consistency(&account["userConsistencyPolicy"]);

@@ -55,7 +55,7 @@ impl CosmosStore {
     fn unmanaged(&self) -> Option<String> {
         const UNKNOWN: &str =
             "what the container can take is not known, nor how its regions are beside that they can be read";
-        if !self.account.is_managed() {
+        if !self.connector.account().is_managed() {
             return Some(format!("cosmos.resource_id is not set: {UNKNOWN}, nor what Azure says of the replication"));
         }
         let refused = self.unmanaged.lock().unwrap_or_else(PoisonError::into_inner);

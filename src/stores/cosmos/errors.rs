@@ -31,9 +31,14 @@ pub fn is_absent(error: &CosmosError) -> bool {
     error.is_from_wire() && (status(error.status()), sub_status(error.status())) == (404, 0)
 }
 
-/// Whether somebody else was faster: the document has come, gone or changed since it was looked at.
+/// Whether a heartbeat is none that the container can take: it is another one by now, partitioned by something else.
+pub fn is_misfit(error: &CosmosError) -> bool {
+    error.is_from_wire() && status(error.status()) == 400
+}
+
+/// Whether somebody else was faster: the document has come, or changed since it was looked at.
 pub fn is_overtaken(error: &CosmosError) -> bool {
-    error.is_from_wire() && (matches!(status(error.status()), 409 | 412) || is_absent(error))
+    error.is_from_wire() && matches!(status(error.status()), 409 | 412)
 }
 
 /// Whether the write behind this error may have reached the container: not if the store refused it, nor if it never left.

@@ -5,37 +5,61 @@ use std::sync::PoisonError;
 
 use azure_data_cosmos::CosmosError;
 use azure_data_cosmos::models::{ConflictResolutionMode, ContainerProperties, TimeToLive};
-use azure_data_cosmos::options::{ReadContainerOptions, ReadFeedRangesOptions};
+use azure_data_cosmos::options::ReadFeedRangesOptions;
 
-use super::{Container, CosmosStore, errors};
+use super::keys::Keys;
+use super::{Container, CosmosStore};
 use crate::core::inspection::{Conflicts, Expiry, Inspection, Setup, Spread};
-use crate::core::model::{Failure, Slot};
+use crate::core::model::{Failure, Reason, Slot};
 use crate::core::time::Wall;
 
-/// Describes the account and the heartbeats' container, as one region sees them, and says what the account's clock showed.
-pub(super) async fn inspect(store: &CosmosStore, container: &Container) -> Result<(Inspection, Option<Wall>), Failure> {
-    let of_sdk = |error: CosmosError| errors::failure(&error);
-    let options = ReadContainerOptions::default().with_operation_options(container.patient());
-    let (account, described) = tokio::join!(store.account.look(None), container.client.read(Some(options)));
-    let account = account?;
+/// What a look came to.
+pub(super) struct Looked {
+    pub(super) inspection: Inspection,
+    /// What the account's clock showed.
+    pub(super) server_date: Option<Wall>,
+    /// Whether the account's regions, or what the container is partitioned by, are not those that the client was made for.
+    pub(super) is_another: bool,
+}
+
+/// Describes the account, the container, and the heartbeats' container where that is another one, as one region sees them.
+pub(super) async fn inspect(store: &CosmosStore, container: &Container) -> Result<Looked, Failure> {
+    let application = async {
+        match store.connector.application() {
+            Some((database, name)) => Some(container.properties_of(database, name).await),
+            None => None,
+        }
+    };
+    let looks = (store.connector.account().look(None), container.properties(), application);
+    let (account, own, application) = tokio::join!(looks.0, looks.1, looks.2);
+    let (account, own) = (account?, own?);
     store.unmanaged.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&account.refused);
-    let properties: ContainerProperties = described.map_err(of_sdk)?.into_model().map_err(of_sdk)?;
+    // What the application has set up counts; a companion's conflicts are nobody's. It may be out of our reach.
+    let application = match application {
+        None => Some(own.clone()),
+        Some(Ok(application)) => Some(application),
+        Some(Err(failure)) if failure.reason == Reason::NotFound => return Err(failure),
+        Some(Err(_)) => None,
+    };
+    let is_another = Keys::of(&own.partition_key).describe() != container.keys.describe()
+        || account.roster.as_ref().is_some_and(|roster| *roster != container.ground.roster);
     let spread = spread(container, store.slots).await.ok();
     let mode = account.mode();
     let setup = Setup {
         multi_region_writes: account.multi_region_writes,
         consistency: account.consistency,
-        ..setup(&properties, spread)
+        spread,
+        ..application.as_ref().map(setup).unwrap_or_default()
     };
     let inspection = Inspection {
         replicas: account.replicas,
         witnesses: Vec::new(),
         mode,
         capacity: account.capacity,
-        differs: differs(container, &properties),
+        differs: differs(container, &own),
         setup: Some(setup),
     };
-    Ok((inspection, account.server_date))
+    Ok(Looked { inspection, server_date: account.server_date, is_another })
 }
 
 /// On how many partitions the slots lie, as they are now: partitions split.
@@ -51,7 +75,7 @@ async fn spread(container: &Container, slots: Slot) -> Result<Spread, CosmosErro
     Ok(Spread { slots: slots.into(), with_slots: with_slots.len(), partitions: all.len() })
 }
 
-fn setup(properties: &ContainerProperties, spread: Option<Spread>) -> Setup {
+fn setup(properties: &ContainerProperties) -> Setup {
     let conflicts = properties.conflict_resolution_policy.as_ref().map(|policy| match policy.mode {
         ConflictResolutionMode::LastWriterWins => Conflicts::HighestWins { path: policy.resolution_path.clone() },
         _ => Conflicts::Custom,
@@ -61,7 +85,7 @@ fn setup(properties: &ContainerProperties, spread: Option<Spread>) -> Setup {
         TimeToLive::Seconds(seconds) => Expiry::After(seconds.into()),
         _ => Expiry::Off,
     };
-    Setup { conflicts, expiry: Some(expiry), spread, ..Setup::default() }
+    Setup { conflicts, expiry: Some(expiry), ..Setup::default() }
 }
 
 /// What of the container is not as heartbeats need it, in words.

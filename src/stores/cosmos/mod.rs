@@ -15,6 +15,7 @@ use azure_data_cosmos::{CosmosError, CosmosRuntime};
 use crate::clock::Clock;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
+use crate::core::time::Span;
 use crate::settings::{CosmosSettings, StoreSettings};
 use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
@@ -32,7 +33,6 @@ pub mod regions;
 mod site;
 mod write;
 
-use account::Account;
 use connect::clients::{self, Connector, Container};
 use connect::credentials::Credentials;
 use connect::http::Http;
@@ -43,7 +43,6 @@ use site::Site;
 /// A container with multi-region writes.
 pub struct CosmosStore {
     connector: Arc<Connector>,
-    account: Account,
     /// Why the resource manager does not say what it knows, where it was asked and did not.
     unmanaged: Mutex<Option<Failure>>,
     /// Heartbeat keys per source.
@@ -115,8 +114,7 @@ impl CosmosStore {
         };
         let sites = regions.iter().map(site).collect();
         CosmosStore {
-            connector: Arc::new(Connector::new(cosmos, &settings.regions, access.credentials, deadline, runtime)),
-            account: Account::from_settings(cosmos, access.rest),
+            connector: Arc::new(Connector::new(cosmos, &settings.regions, access, deadline, runtime)),
             unmanaged: Mutex::default(),
             slots: settings.heartbeat.slots,
             sites,
@@ -186,8 +184,10 @@ impl Store for CosmosStore {
             Err(failure) => return Answer::free(Err(failure)),
         };
         let (outcome, capacity_units) = self.slot(&container, slot, consistency).await;
-        if let Err(failure) = &outcome {
-            self.site(target).note(&container, failure);
+        match &outcome {
+            Err(failure) => self.site(target).note(&container, failure),
+            Ok(read) if read.found.is_empty() => self.site(target).note_empty(&container),
+            Ok(_) => {}
         }
         Answer { outcome, capacity_units, server_date: None }
     }
@@ -202,7 +202,12 @@ impl Store for CosmosStore {
             Err(failure) => return Answer::free(Err(failure)),
         };
         match inspect::inspect(self, &container).await {
-            Ok((inspection, server_date)) => Answer { outcome: Ok(inspection), capacity_units: 0.0, server_date },
+            Ok(looked) => {
+                if looked.is_another {
+                    self.site(region).renew(&container, Span::ZERO);
+                }
+                Answer { outcome: Ok(looked.inspection), capacity_units: 0.0, server_date: looked.server_date }
+            }
             Err(failure) => {
                 self.site(region).note(&container, &failure);
                 Answer::free(Err(failure))

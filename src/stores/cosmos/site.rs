@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use azure_core::credentials::Secret;
-use azure_data_cosmos::CosmosRuntime;
 use azure_data_cosmos::options::Region;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::connect::clients::{Connector, Container};
+use super::connect::clients::{Connector, Container, Ground};
 use super::fence::Stored;
 use crate::clock::Clock;
 use crate::core::model::{Failure, Reason, Slot};
 use crate::core::time::{Mono, Span};
 use crate::stores::PATIENT_DEADLINE;
 
-/// A client that is answered from elsewhere is kept for so long before it is made anew: there may be no such region.
-const RENEW_AFTER: Span = Span::from_millis(5_000);
+/// A client that is answered from elsewhere is kept for so long before it is made anew…
+const ANSWERED_ELSEWHERE: Span = Span::from_millis(5_000);
+
+/// …and one that is right as far as anybody knows, for so long.
+const LOOK_AGAIN: Span = Span::from_millis(60_000);
 
 /// One region.
 pub struct Site {
@@ -40,10 +41,8 @@ type Reaching = JoinHandle<Result<Arc<Container>, Failure>>;
 struct Reached {
     /// The container as reached through the region, and since when.
     container: Option<(Arc<Container>, Mono)>,
-    /// What the SDK keeps of the account. It remembers for five minutes which regions there are.
-    runtime: Option<CosmosRuntime>,
-    /// A key that lets nobody in any more.
-    refused: Option<Secret>,
+    /// What it was made on, or would be again.
+    ground: Option<Ground>,
 }
 
 impl Site {
@@ -71,54 +70,52 @@ impl Site {
             let (region, others, clock) = (self.region.clone(), self.others.clone(), self.clock);
             let (connector, reached) = (connector.clone(), self.reached.clone());
             tokio::spawn(async move {
-                let reaching = reach(&connector, region, &others, &reached);
-                let container = Arc::new(timeout(PATIENT_DEADLINE, reaching).await.unwrap_or_else(|_| Err(late()))?);
-                lock(&reached).container = Some((container.clone(), clock.mono()));
+                let kept = lock(&reached).ground.take();
+                let reaching = timeout(PATIENT_DEADLINE, connector.container(region, &others, kept)).await;
+                let container = Arc::new(reaching.unwrap_or_else(|_| Err(late()))?);
+                let ground = Some(container.ground.clone());
+                *lock(&reached) = Reached { container: Some((container.clone(), clock.mono())), ground };
                 Ok(container)
             })
         };
         let found = reaching.get_or_insert_with(start).await;
         *reaching = None;
-        found.unwrap_or_else(|_| Err(late()))
+        found.unwrap_or_else(|error| {
+            let message = format!("the way to the account broke down: {error}");
+            Err(Failure { reason: Reason::Other, message })
+        })
     }
 
     /// A container that is gone may come again as another one, a key that is refused may have been renewed, and a region that
-    /// the account did not name may be back: what was made for the old ones is of no use.
+    /// another one answers for, or that takes no writes, may be in its place again: what was made before is of no use.
     pub fn note(&self, used: &Arc<Container>, failure: &Failure) {
-        let mut reached = lock(&self.reached);
-        let Some((container, since)) = &reached.container else { return };
-        if !Arc::ptr_eq(container, used) {
-            return;
-        }
         match failure.reason {
-            Reason::Credentials => reached.refused.clone_from(&used.key),
-            Reason::NotFound => {}
-            Reason::OtherRegion if self.clock.mono() - *since >= RENEW_AFTER => reached.runtime = None,
-            _ => return,
+            Reason::NotFound | Reason::Credentials => self.renew(used, Span::ZERO),
+            Reason::OtherRegion => self.renew(used, ANSWERED_ELSEWHERE),
+            Reason::ReadOnly => self.renew(used, LOOK_AGAIN),
+            _ => {}
         }
-        reached.container = None;
     }
-}
 
-async fn reach(
-    connector: &Connector,
-    region: Region,
-    others: &[Region],
-    reached: &Mutex<Reached>,
-) -> Result<Container, Failure> {
-    let (kept, refused) = {
-        let mut reached = lock(reached);
-        (reached.runtime.clone(), reached.refused.take())
-    };
-    let runtime = match kept {
-        Some(runtime) => runtime,
-        None => {
-            let runtime = connector.runtime().await?;
-            lock(reached).runtime = Some(runtime.clone());
-            runtime
+    /// Nothing at all was found. Perhaps this is not the container any more that has the heartbeats.
+    pub fn note_empty(&self, used: &Arc<Container>) {
+        self.renew(used, LOOK_AGAIN);
+    }
+
+    /// Makes a client anew with the next call, unless that was done since, or it is younger than this.
+    pub fn renew(&self, used: &Arc<Container>, age: Span) {
+        let mut reached = lock(&self.reached);
+        let is_due = |(container, since): &(Arc<Container>, Mono)| {
+            Arc::ptr_eq(container, used) && self.clock.mono() - *since >= age
+        };
+        if reached.container.as_ref().is_some_and(is_due) {
+            reached.container = None;
+            // Where another region answered, the SDK may know the account as it was.
+            if age == ANSWERED_ELSEWHERE {
+                reached.ground = None;
+            }
         }
-    };
-    connector.container(region, others, refused, runtime).await
+    }
 }
 
 fn lock(reached: &Mutex<Reached>) -> MutexGuard<'_, Reached> {

@@ -31,9 +31,14 @@ impl CosmosStore {
         let answer = |outcome, capacity_units, server_date| Answer { outcome, capacity_units, server_date };
         let failed =
             |failure, maybe_committed, spent| answer(WriteOutcome::Failed { failure, maybe_committed }, spent, None);
+        if !container.takes_writes() {
+            // The SDK would take it to the region that does, where it would be another one's heartbeat.
+            let message = format!("the account takes no writes in {}", container.region);
+            return failed(Failure { reason: Reason::ReadOnly, message }, false, spent);
+        }
         let heartbeat = &write.heartbeat;
         let (source, slot) = (&heartbeat.source, heartbeat.slot);
-        let mut known = self.known(write);
+        let (mut known, mut was_tried) = (self.known(write), false);
         for _ in 0..ROUNDS_MAX {
             let stored = match std::mem::replace(&mut known, Known::Nothing) {
                 Known::There(stored) => Some(stored),
@@ -47,19 +52,27 @@ impl CosmosStore {
                     }
                 }
             };
+            if was_tried && is_this(stored.as_ref(), heartbeat) {
+                // The SDK tried it twice: only the first answer was lost.
+                self.remember(write, stored);
+                return answer(WriteOutcome::Acknowledged { replaced: None }, spent, None);
+            }
+            was_tried = true;
             let step = fence::decide(write.expect, heartbeat, stored.as_ref().map(|stored| &stored.found));
             if step == Step::Refuse {
                 let stored = stored.map(|stored| stored.found);
                 return answer(WriteOutcome::Refused { stored }, spent, None);
             }
             let etag = stored.as_ref().map(|stored| stored.etag.clone());
+            let etag_was_sent = etag.is_some();
             match self.put(container, heartbeat, etag).await {
                 Ok(response) => {
                     let (document, charge) = taken(response, container);
                     spent += charge;
                     let (document, etag) = match document {
                         Ok(document) => document,
-                        // It is somewhere.
+                        // If it is anywhere, it is not where it counts: wherever it is seen, it did not come from here.
+                        Err(failure) if failure.reason == Reason::OtherRegion => return failed(failure, false, spent),
                         Err(failure) => return failed(failure, true, spent),
                     };
                     let found = Found::Heartbeat(heartbeat.clone());
@@ -72,13 +85,17 @@ impl CosmosStore {
                 }
                 Err(error) => {
                     let elsewhere = errors::elsewhere_of(&error, &container.region);
-                    if elsewhere.is_none() && errors::is_overtaken(&error) {
+                    let is_gone = etag_was_sent && errors::is_absent(&error);
+                    if elsewhere.is_none() && (is_gone || errors::is_overtaken(&error)) {
                         self.remember(write, None);
                         spent += charge_of(&error);
                         continue;
                     }
                     let maybe_committed = errors::maybe_committed(&error);
-                    let failure = failure_of(&error, container, &mut spent);
+                    let mut failure = failure_of(&error, container, &mut spent);
+                    if elsewhere.is_none() && errors::is_misfit(&error) {
+                        failure.reason = Reason::NotFound;
+                    }
                     return failed(failure, maybe_committed, spent);
                 }
             }
@@ -125,4 +142,10 @@ impl CosmosStore {
             }
         }
     }
+}
+
+/// Whether this very heartbeat is what is stored.
+fn is_this(stored: Option<&Stored>, heartbeat: &Heartbeat) -> bool {
+    let found = stored.map(|stored| &stored.found);
+    matches!(found, Some(Found::Heartbeat(found)) if found.beat == heartbeat.beat && found.writer == heartbeat.writer)
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tidegauge::core::model::{Failure, Reason};
 
 use super::*;
-use crate::lab::cosmos::{CosmosMode, Part, Refusal};
+use crate::lab::cosmos::{CosmosMode, KEY, Part, Refusal};
 use crate::lab::{CosmosLab, Down};
 
 const TAKE: Expect = Expect::Takeover { seen: None };
@@ -158,4 +158,81 @@ async fn a_region_that_was_out_of_the_account_at_the_start_is_measured_when_it_i
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("still {:?}", read_fails(&store, RegionId(1)).await);
+}
+
+#[tokio::test]
+async fn a_refused_write_is_not_taken_to_a_region_that_the_settings_do_not_list() {
+    let lab = lab().await;
+    lab.set_mode(REGIONS[1], CosmosMode::Refusing(Part::Writes, Refusal::write_forbidden())).await;
+    let store = store_of(&lab, &["West Europe", "East US"]);
+    let (reason, maybe_committed) = write_fails(&store, TAKE, 0).await;
+    assert_eq!((reason, maybe_committed), (Reason::Denied, false));
+    for region in REGIONS {
+        assert!(lab.requests(region).keys().all(|operation| !operation.is_write()) || region == REGIONS[1], "{region}");
+    }
+    assert_eq!(lab.truth().count(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_was_renewed_after_it_had_been_refused_for_a_while_lets_in_again() {
+    let lab = lab().await;
+    let settings = settings(&lab.endpoint(), &REGIONS);
+    let store = &settings.stores[0];
+    let StoreKind::Cosmos(mut cosmos) = store.kind.clone() else { panic!("it is of Cosmos DB") };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), KEY).unwrap();
+    cosmos.auth = CosmosAuth::KeyFile(file.path().to_owned());
+    let access = Access::from_settings(&cosmos, Clock::start(), DEADLINE);
+    let reached = CosmosStore::from_settings(store, &cosmos, access, CALL);
+    reached.read(HOME, 0, Consistency::Strong).await.outcome.unwrap();
+    lab.set_mode(REGIONS[0], CosmosMode::Refusing(Part::Everything, Refusal::unauthorized())).await;
+    for _ in 0..4 {
+        assert_eq!(read_fails(&reached, HOME).await.reason, Reason::Credentials);
+    }
+    // Nobody says when, and for a moment there is none: the one that was refused is kept until there is.
+    std::fs::write(file.path(), "").unwrap();
+    assert_eq!(read_fails(&reached, HOME).await.reason, Reason::Credentials);
+    std::fs::write(file.path(), "bmV3").unwrap();
+    lab.set_mode(REGIONS[0], CosmosMode::Up).await;
+    for _ in 0..3 {
+        if reached.read(HOME, 0, Consistency::Strong).await.outcome.is_ok() {
+            return;
+        }
+    }
+    panic!("{:?}", read_fails(&reached, HOME).await);
+}
+
+#[tokio::test]
+async fn a_container_that_was_made_anew_by_another_partition_key_is_found_out() {
+    let lab = lab().await;
+    let store = store_of(&lab, &REGIONS);
+    store.write(write(TAKE, heartbeat(ME, RUN, 0))).await;
+    lab.drop_container(CONTAINER).await;
+    lab.create_container(CONTAINER, &["/other"]);
+    let mut outcomes = Vec::new();
+    for seq in 1..6 {
+        let outcome = store.write(write(TAKE, heartbeat(ME, RUN, seq))).await.outcome;
+        if outcome == (WriteOutcome::Acknowledged { replaced: None }) {
+            return;
+        }
+        outcomes.push(outcome);
+    }
+    panic!("{outcomes:#?}");
+}
+
+#[tokio::test]
+async fn with_a_companion_the_applications_container_is_looked_at_too() {
+    let lab = CosmosLab::builder().regions(REGIONS).without_container().start().await;
+    lab.create_container("beside", &["/pk"]);
+    let settings = settings(&lab.endpoint(), &REGIONS);
+    let store = &settings.stores[0];
+    let StoreKind::Cosmos(mut cosmos) = store.kind.clone() else { panic!("it is of Cosmos DB") };
+    cosmos.heartbeats = (DATABASE.to_owned(), "beside".to_owned());
+    let access = Access::from_settings(&cosmos, Clock::start(), DEADLINE);
+    let reached = CosmosStore::from_settings(store, &cosmos, access, CALL);
+    reached.read(HOME, 0, Consistency::Strong).await.outcome.unwrap();
+    assert_eq!(reached.inspect(HOME).await.outcome.unwrap_err().reason, Reason::NotFound);
+    lab.create_container(CONTAINER, &["/pk"]);
+    let looked = reached.inspect(HOME).await.outcome.unwrap();
+    assert!(looked.setup.unwrap().expiry.is_some());
 }

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tidegauge::core::model::Reason;
+
 use super::*;
 
 #[tokio::test]
@@ -129,4 +131,21 @@ async fn a_retired_source_is_forgotten_unless_it_moves() {
     bench.store.try_write(HOME, WRITTEN_AT).await.outcome.unwrap();
     assert_eq!(bench.store.sweep(HOME, &source).await, Ok(()));
     assert_eq!(bench.store.sweep(HOME, &source).await, Ok(()));
+}
+
+#[tokio::test]
+async fn where_one_region_takes_the_writes_nothing_is_sent_to_it_in_the_name_of_another() {
+    let bench = Bench::of(WriteMode::Single, Duration::ZERO, &["/pk"], 4).await;
+    let there = Write { source: RegionId(1), ..write(Expect::Takeover { seen: None }, heartbeat(ME, RUN, 0)) };
+    bench.store.read(RegionId(1), 0, Consistency::Strong).await.outcome.unwrap();
+    bench.taken();
+    let outcome = bench.store.write(there).await.outcome;
+    let WriteOutcome::Failed { failure, maybe_committed: false } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.reason, Reason::ReadOnly);
+    assert_eq!(bench.taken(), [""; 0]);
+    // Its own it may write.
+    let own = bench.write(Expect::Takeover { seen: None }, heartbeat(ME, RUN, 0)).await;
+    assert_eq!(own, WriteOutcome::Acknowledged { replaced: None });
+    let told = bench.store.inspect(RegionId(1)).await.outcome.unwrap().setup.unwrap();
+    assert_eq!(told.multi_region_writes, Some(false));
 }

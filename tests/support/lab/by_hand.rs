@@ -20,6 +20,8 @@ pub trait ByHand: Measured + Send + Sync + 'static {
     const WHAT: &str;
     /// The modes by their names, for the page.
     const MODES: &str;
+    /// The partition key of heartbeats' slot 0, for the page.
+    const SLOT_0: &str;
 
     /// Its links.
     fn mesh(&self) -> &Mesh<Self::Data>;
@@ -56,6 +58,7 @@ impl ByHand for Lab {
     const WHAT: &str = "regional DynamoDB endpoints";
     const MODES: &str =
         "up, refuse, hang, reset, slow (delay_seconds), throttled, denied, expired, unrecognized, error";
+    const SLOT_0: &str = "tidegauge-0";
 
     fn mesh(&self) -> &Mesh<Replica> {
         &self.mesh

@@ -222,8 +222,14 @@ async fn page<L: ByHand>(State(lab): State<Arc<L>>) -> String {
     let names = lab.mesh().regions();
     let regions: String = names.iter().map(|name| format!("  {name:<16} {}\n", lab.address(name))).collect();
     let name = |index: usize| names.get(index).unwrap_or(&names[0]);
-    let words =
-        [("{what}", L::WHAT), ("{modes}", L::MODES), ("{regions}", &regions), ("{a}", name(0)), ("{b}", name(1))];
+    let words = [
+        ("{what}", L::WHAT),
+        ("{modes}", L::MODES),
+        ("{regions}", &regions),
+        ("{a}", name(0)),
+        ("{b}", name(1)),
+        ("{slot}", L::SLOT_0),
+    ];
     words.iter().fold(PAGE.to_owned(), |page, (word, text)| page.replace(word, text))
 }
 
@@ -239,8 +245,8 @@ Stop and resume replication of one pair (newest_only folds what waited):
   curl -H \"$J\" $LAB/resume -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"newest_only\":false}'
 
 Hold back one heartbeat slot of a pair:
-  curl -H \"$J\" $LAB/hold    -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"tidegauge-0\"}'
-  curl -H \"$J\" $LAB/release -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"tidegauge-0\"}'
+  curl -H \"$J\" $LAB/hold    -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"{slot}\"}'
+  curl -H \"$J\" $LAB/release -d '{\"source_region\":\"{a}\",\"target_region\":\"{b}\",\"partition_key\":\"{slot}\"}'
 
 Put a region out of order: {modes}:
   curl -H \"$J\" $LAB/region -d '{\"name\":\"{b}\",\"mode\":\"hang\"}'

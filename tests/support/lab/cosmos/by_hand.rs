@@ -15,6 +15,7 @@ impl ByHand for CosmosLab {
 
     const WHAT: &str = "an Azure Cosmos DB account of several regions";
     const MODES: &str = "up, refuse, hang, reset, offline, slow (delay_seconds), throttled, queue-full, denied, error";
+    const SLOT_0: &str = "tidegauge-0-15";
 
     fn mesh(&self) -> &Mesh<Replica> {
         &self.mesh
