@@ -15,7 +15,6 @@ use azure_data_cosmos::{CosmosError, CosmosRuntime};
 use crate::clock::Clock;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
-use crate::core::time::Span;
 use crate::settings::{CosmosSettings, StoreSettings};
 use crate::stores::{Answer, PATIENT_DEADLINE, Store};
 
@@ -204,7 +203,7 @@ impl Store for CosmosStore {
         match inspect::inspect(self, &container).await {
             Ok(looked) => {
                 if looked.is_another {
-                    self.site(region).renew(&container, Span::ZERO);
+                    self.site(region).note_another(&container);
                 }
                 Answer { outcome: Ok(looked.inspection), capacity_units: 0.0, server_date: looked.server_date }
             }

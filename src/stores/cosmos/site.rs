@@ -90,31 +90,38 @@ impl Site {
     /// another one answers for, or that takes no writes, may be in its place again: what was made before is of no use.
     pub fn note(&self, used: &Arc<Container>, failure: &Failure) {
         match failure.reason {
-            Reason::NotFound | Reason::Credentials => self.renew(used, Span::ZERO),
-            Reason::OtherRegion => self.renew(used, ANSWERED_ELSEWHERE),
-            Reason::ReadOnly => self.renew(used, LOOK_AGAIN),
+            Reason::NotFound | Reason::Credentials => drop(self.renew(used, Span::ZERO)),
+            Reason::ReadOnly => drop(self.renew(used, LOOK_AGAIN)),
+            Reason::OtherRegion => {
+                if let Some(mut reached) = self.renew(used, ANSWERED_ELSEWHERE) {
+                    // The SDK may know the account as it was.
+                    reached.ground = None;
+                }
+            }
             _ => {}
         }
     }
 
     /// Nothing at all was found. Perhaps this is not the container any more that has the heartbeats.
     pub fn note_empty(&self, used: &Arc<Container>) {
-        self.renew(used, LOOK_AGAIN);
+        drop(self.renew(used, LOOK_AGAIN));
     }
 
-    /// Makes a client anew with the next call, unless that was done since, or it is younger than this.
-    pub fn renew(&self, used: &Arc<Container>, age: Span) {
+    /// The account or the container is not what the client was made for.
+    pub fn note_another(&self, used: &Arc<Container>) {
+        drop(self.renew(used, Span::ZERO));
+    }
+
+    /// Has a client made anew with the next call, unless that was done since, or it is younger than this.
+    fn renew(&self, used: &Arc<Container>, age: Span) -> Option<MutexGuard<'_, Reached>> {
         let mut reached = lock(&self.reached);
         let is_due = |(container, since): &(Arc<Container>, Mono)| {
             Arc::ptr_eq(container, used) && self.clock.mono() - *since >= age
         };
-        if reached.container.as_ref().is_some_and(is_due) {
+        reached.container.as_ref().is_some_and(is_due).then(|| {
             reached.container = None;
-            // Where another region answered, the SDK may know the account as it was.
-            if age == ANSWERED_ELSEWHERE {
-                reached.ground = None;
-            }
-        }
+            reached
+        })
     }
 }
 

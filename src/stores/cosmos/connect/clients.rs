@@ -245,7 +245,8 @@ fn options(excluded: impl Iterator<Item = Region>, deadline: Duration) -> Operat
     options.max_failover_retry_count = Some(0);
     options.max_session_retry_count = Some(0);
     options.throttling_retry_options = Some(ThrottlingRetryOptionsBuilder::new().with_max_retry_count(0).build());
-    options.end_to_end_latency_policy = Some(deadline.max(SDK_DEADLINE_MIN).into());
+    // Before the driver gives up, where that can be: the SDK then says what it was that it waited for.
+    options.end_to_end_latency_policy = Some(deadline.mul_f64(0.8).max(SDK_DEADLINE_MIN).into());
     // A region that failed is asked again with the next heartbeat, and not some other one for a minute.
     options.endpoint_unavailability_ttl = Some(Duration::ZERO);
     options
