@@ -87,7 +87,7 @@ impl Reason {
             Reason::Dns => "the endpoint's name does not resolve",
             Reason::ReadOnly => "the region takes no writes",
             Reason::Unavailable => "the region says that it cannot serve this now",
-            Reason::OtherRegion => "another region answered in its place, which says nothing about this one",
+            Reason::OtherRegion => "only another region answers in its place, which says nothing about this one",
             Reason::Other => "the store answered with an error",
         }
     }

@@ -202,7 +202,8 @@ async fn a_table_that_is_dropped_and_created_again_heals_by_itself() {
     lab.drop_table(TABLE);
     until("its absence is told", Duration::from_secs(6), async || {
         let pairs = daemon.pairs().await;
-        let told = |pair: &Pair| pair.state == "read_failing" && pair.reason.contains("the table or container is not there");
+        let told =
+            |pair: &Pair| pair.state == "read_failing" && pair.reason.contains("the table or container is not there");
         let not_yet: Vec<String> = pairs.iter().filter(|pair| !told(pair)).map(Pair::describe).collect();
         if not_yet.is_empty() { Ok(()) } else { Err(not_yet.join("; ")) }
     })
