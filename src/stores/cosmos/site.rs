@@ -70,7 +70,7 @@ impl Site {
             let (region, others, clock) = (self.region.clone(), self.others.clone(), self.clock);
             let (connector, reached) = (connector.clone(), self.reached.clone());
             tokio::spawn(async move {
-                let kept = lock(&reached).ground.take();
+                let kept = lock(&reached).ground.clone();
                 let reaching = timeout(PATIENT_DEADLINE, connector.container(region, &others, kept)).await;
                 let container = Arc::new(reaching.unwrap_or_else(|_| Err(late()))?);
                 let ground = Some(container.ground.clone());

@@ -91,7 +91,7 @@ impl CosmosStore {
                         spent += charge_of(&error);
                         continue;
                     }
-                    let maybe_committed = errors::maybe_committed(&error);
+                    let maybe_committed = elsewhere.is_none() && errors::maybe_committed(&error);
                     let mut failure = failure_of(&error, container, &mut spent);
                     if elsewhere.is_none() && errors::is_misfit(&error) {
                         failure.reason = Reason::NotFound;
