@@ -85,6 +85,17 @@ pub fn report(settings: &Settings, assumed: Assumed) -> Result<String, NotCounte
     Ok(text)
 }
 
+/// How many heartbeats there are; `bytes` is how large one is at most.
+fn heartbeat_writes(monthly: &Monthly, bytes: &str) -> Line {
+    let note = format!("of up to {bytes} B, billed as replicated writes");
+    Line::of("heartbeat writes", monthly.writes, "requests", None, note)
+}
+
+/// Whose reads those are that are no observer's.
+fn readers(settings: &Settings) -> &'static str {
+    if settings.cell.central { "reads by the prober" } else { "reads by gauges" }
+}
+
 /// The lines of one store, and what they add up to.
 fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
     let monthly = Monthly::of(usage);
@@ -92,15 +103,9 @@ fn store_lines(usage: &Usage, settings: &Settings) -> (Vec<Line>, f64) {
     let (gauge_unit, observer_unit) = (usage.units_per_read(usage.strong), usage.units_per_read(false));
     let (heartbeat, read) = (grouped(usage.heartbeat_bytes() as f64, 0), grouped(usage.read_bytes() as f64, 0));
     let read_note = |reads: f64, unit: f64| format!("{} reads of up to {read} B, {unit} each", grouped(reads, 0));
-    let gauges = if settings.cell.central { "reads by the prober" } else { "reads by gauges" };
+    let gauges = readers(settings);
     let mut lines = vec![
-        Line::of(
-            "heartbeat writes",
-            monthly.writes,
-            "requests",
-            None,
-            format!("of up to {heartbeat} B, billed as replicated writes"),
-        ),
+        heartbeat_writes(&monthly, &heartbeat),
         Line::of(
             "replicated writes",
             monthly.write_units,
@@ -162,15 +167,9 @@ fn cosmos_lines(usage: &Usage, settings: &Settings, given: Option<u32>) -> (Vec<
             grouped(request_units::per_read(usage, strong), 2)
         )
     };
-    let gauges = if settings.cell.central { "reads by the prober" } else { "reads by gauges" };
+    let gauges = readers(settings);
     let mut lines = vec![
-        Line::of(
-            "heartbeat writes",
-            monthly.writes,
-            "requests",
-            None,
-            format!("of up to {heartbeat} B, billed as replicated writes"),
-        ),
+        heartbeat_writes(&monthly, &heartbeat),
         Line::of_rate(
             "replicated writes",
             units.writes,
