@@ -7,20 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rand::RngExt;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::core::assess::State;
-use crate::core::judge::{self, Verdicts};
 use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
 use crate::core::provider::Polling;
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
+use crate::judging;
 use crate::providers::Nobody;
 #[cfg(feature = "cosmos")]
 use crate::providers::azure_monitor::AzureMonitor;
@@ -35,9 +33,6 @@ use crate::stores::simulated::SimulatedStore;
 #[cfg(feature = "dynamodb")]
 use crate::stores::{PATIENT_DEADLINE, Store};
 use crate::view::{Identity, Sources};
-
-/// How often the judge looks: states are known to be this fresh.
-const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -102,10 +97,14 @@ impl Gauge {
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
         }
-        let (publish, verdicts) = watch::channel(Arc::new(Verdicts::new()));
-        let identity = Identity { cell: settings.cell.name.clone().unwrap_or_default(), role: settings.role.label() };
-        let sources = Sources { snapshots, verdicts, clock, identity: Arc::new(identity) };
-        tasks.spawn(judge(sources.clone(), publish, stop.clone()));
+        let (judge, judged) = judging::channels();
+        let identity = Identity {
+            cell: settings.cell.name.clone().unwrap_or_default(),
+            role: settings.role.label(),
+            runbooks: settings.alerts.runbooks.clone(),
+        };
+        let sources = Sources { snapshots, judged, clock, identity: Arc::new(identity) };
+        tasks.spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         let shared = match refused {
             None => Shared::new(sources, loaded_at),
             Some(refused) => Shared::refused(sources, refused),
@@ -153,31 +152,6 @@ async fn watch_over(task: JoinHandle<()>, stop: CancellationToken, broken: Cance
     let ended = task.await;
     if ended.is_err() || !stop.is_cancelled() {
         broken.cancel();
-    }
-}
-
-async fn judge(sources: Sources, publish: watch::Sender<Arc<Verdicts>>, stop: CancellationToken) {
-    let mut verdicts = Verdicts::new();
-    let mut ticks = interval(JUDGE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let view = sources.view();
-        let transitions = judge::step(&mut verdicts, view.stores.iter().map(Arc::as_ref), view.now);
-        // The first look only finds that nothing is known yet.
-        for transition in transitions.iter().filter(|transition| transition.from.is_some()) {
-            let store = &view.stores[transition.store];
-            let (source_region, target_region) = (store.region(transition.source), store.region(transition.target));
-            let (store, to, reason) = (&store.plan.store, transition.to.label(), &transition.reason);
-            let from = transition.from.map_or("", State::label);
-            if matches!(transition.to, State::Ok) {
-                tracing::info!(%store, %source_region, %target_region, from, to, "state changed");
-            } else {
-                tracing::warn!(%store, %source_region, %target_region, from, to, reason, "state changed");
-            }
-        }
-        if !transitions.is_empty() || publish.borrow().len() != verdicts.len() {
-            publish.send_replace(Arc::new(verdicts.clone()));
-        }
     }
 }
 

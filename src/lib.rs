@@ -7,9 +7,11 @@
 //!    ┌─ driver (one task per store) ─────────────────► store, provider (SDK calls, each with a deadline)
 //!    │   owns the Ledger (pure)  ◄── Event{Wrote|Read|Inspected|Answered, sent, received} ──┘
 //!    ▼ Snapshot (immutable, behind a watch channel, published at most every 50 ms)
-//!    ├─► judge     how long each pair has been in its state
-//!    ├─► metrics   render(snapshots, now)            GET /metrics
-//!    └─► http      pairs, samples                    GET /api/v1/…
+//!    ├─► judge     step(verdicts, rules, snapshots, now): states with dwell, alerts with `for` and hysteresis
+//!    │      ▼ Verdicts (a watch channel of their own), Events (a bounded broadcast)
+//!    ├─► metrics   render(snapshots, verdicts, now)  GET /metrics
+//!    ├─► http      pairs, samples, alerts, events    GET /api/v1/…
+//!    └─► notify    what fires, to Alertmanagers      where settings name some
 //! ```
 //!
 //! Data goes one way: down. Nothing below the snapshot can reach the ledger. What is computed from a snapshot (ages,
@@ -35,6 +37,7 @@ pub mod driver;
 )]
 pub mod forget;
 pub mod http;
+pub mod judging;
 pub mod metrics;
 pub mod telemetry;
 pub mod view;

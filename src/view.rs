@@ -8,14 +8,17 @@ use crate::clock::Clock;
 use crate::core::judge::{Verdict, Verdicts};
 use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::Now;
+use crate::judging::Judged;
 
-/// Who this gauge is, for `tidegauge_cell_info`.
+/// Who this gauge is.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The cell's name, empty where it has none.
     pub cell: String,
     /// `gauge` or `observer`.
     pub role: &'static str,
+    /// Where the runbooks of its alerts are.
+    pub runbooks: String,
 }
 
 /// Where the newest of everything is to be had.
@@ -23,8 +26,8 @@ pub struct Identity {
 pub struct Sources {
     /// One channel per store.
     pub snapshots: Vec<watch::Receiver<Arc<StoreSnapshot>>>,
-    /// The judge's.
-    pub verdicts: watch::Receiver<Arc<Verdicts>>,
+    /// What the judge says.
+    pub judged: Judged,
     /// For the ages.
     pub clock: Clock,
     /// Who this is.
@@ -49,7 +52,7 @@ impl Sources {
     pub fn view(&self) -> View {
         View {
             stores: self.snapshots.iter().map(|snapshot| snapshot.borrow().clone()).collect(),
-            verdicts: self.verdicts.borrow().clone(),
+            verdicts: self.judged.verdicts.borrow().clone(),
             now: self.clock.now(),
             identity: self.identity.clone(),
         }
@@ -59,6 +62,6 @@ impl Sources {
 impl View {
     /// The judge's verdict on a pair, where it has one.
     pub fn verdict(&self, store: usize, pair: &PairSnapshot) -> Option<Verdict> {
-        self.verdicts.get(store)?.get(&(pair.source, pair.target)).copied()
+        self.verdicts.states.get(store)?.get(&(pair.source, pair.target)).copied()
     }
 }

@@ -1,10 +1,12 @@
-//! Since when each pair has been in its state: what a snapshot cannot tell, as it has no memory.
+//! Since when each pair has been in its state, and which alerts there are: what a snapshot cannot tell, as it has no memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::assess::{State, assess};
+use super::alert::{AlertTransition, Alerts, Rule};
+use super::assess::{Assessment, State, assess};
 use super::model::RegionId;
-use super::snapshot::StoreSnapshot;
+use super::snapshot::{PairSnapshot, StoreSnapshot};
 use super::time::{Now, Wall};
 
 /// A pair's state, and since when.
@@ -16,18 +18,36 @@ pub struct Verdict {
     pub since: Wall,
 }
 
-/// The verdicts on all pairs: by store, then by source and target. Pairs come and go with the store's regions.
-pub type Verdicts = Vec<BTreeMap<(RegionId, RegionId), Verdict>>;
+/// The verdicts on the pairs of one store, by source and target. Pairs come and go with the store's regions.
+pub type States = BTreeMap<(RegionId, RegionId), Verdict>;
+
+/// What the judge knows.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Verdicts {
+    /// The pairs' states, by store.
+    pub states: Vec<States>,
+    /// The alerts of all stores.
+    pub alerts: Alerts,
+}
+
+/// What changed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Transition {
+    /// A pair's state.
+    State(StateTransition),
+    /// An alert.
+    Alert(AlertTransition),
+}
 
 /// A pair that changed its state.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Transition {
-    /// Which store, by its place among the snapshots.
-    pub store: usize,
+pub struct StateTransition {
+    /// Which store.
+    pub store: Arc<str>,
     /// The pair's source.
-    pub source: RegionId,
+    pub source_region: Arc<str>,
     /// The pair's target.
-    pub target: RegionId,
+    pub target_region: Arc<str>,
     /// The state it left; `None` at the first look.
     pub from: Option<State>,
     /// The state it is in now.
@@ -36,37 +56,53 @@ pub struct Transition {
     pub reason: String,
 }
 
-/// Assesses all pairs at `now` and brings the verdicts up to date. Returns what changed; a pair that is gone is forgotten,
-/// and begins anew should it come back.
+/// Assesses all pairs at `now` and brings states and alerts up to date. Returns what changed; a pair that is gone is
+/// forgotten, and begins anew should it come back.
 pub fn step<'a>(
     verdicts: &mut Verdicts,
+    rules: &[Rule],
     snapshots: impl Iterator<Item = &'a StoreSnapshot>,
     now: Now,
 ) -> Vec<Transition> {
     let mut transitions = Vec::new();
-    for (store, snapshot) in snapshots.enumerate() {
-        if verdicts.len() == store {
-            verdicts.push(BTreeMap::new());
+    for (place, snapshot) in snapshots.enumerate() {
+        if verdicts.states.len() == place {
+            verdicts.states.push(BTreeMap::new());
         }
-        let mut before = std::mem::take(&mut verdicts[store]);
-        for pair in &snapshot.pairs {
-            let key = (pair.source, pair.target);
-            let assessment = assess(&snapshot.plan, pair, now);
-            let verdict = before.remove(&key);
-            let from = verdict.map(|verdict| verdict.state);
-            let fresh = Verdict { state: assessment.state, since: now.wall };
-            let verdict = verdict.filter(|verdict| verdict.state == fresh.state).unwrap_or(fresh);
-            verdicts[store].insert(key, verdict);
-            if from != Some(assessment.state) {
-                transitions.push(Transition {
-                    store,
-                    source: pair.source,
-                    target: pair.target,
-                    from,
-                    to: assessment.state,
-                    reason: assessment.reason,
-                });
-            }
+        let assess = |pair| (pair, assess(&snapshot.plan, pair, now));
+        let assessed: Vec<(&PairSnapshot, Assessment)> = snapshot.pairs.iter().map(assess).collect();
+        let alerts = verdicts.alerts.step(rules, (place, snapshot), &assessed, now);
+        let states = step_states(&mut verdicts.states[place], snapshot, assessed, now);
+        transitions.extend(states.into_iter().map(Transition::State));
+        transitions.extend(alerts.into_iter().map(Transition::Alert));
+    }
+    transitions
+}
+
+fn step_states(
+    states: &mut States,
+    store: &StoreSnapshot,
+    assessed: Vec<(&PairSnapshot, Assessment)>,
+    now: Now,
+) -> Vec<StateTransition> {
+    let mut transitions = Vec::new();
+    let mut before = std::mem::take(states);
+    for (pair, assessment) in assessed {
+        let key = (pair.source, pair.target);
+        let verdict = before.remove(&key);
+        let from = verdict.map(|verdict| verdict.state);
+        let fresh = Verdict { state: assessment.state, since: now.wall };
+        let verdict = verdict.filter(|verdict| verdict.state == fresh.state).unwrap_or(fresh);
+        states.insert(key, verdict);
+        if from != Some(assessment.state) {
+            transitions.push(StateTransition {
+                store: store.plan.store.clone(),
+                source_region: store.region(pair.source).clone(),
+                target_region: store.region(pair.target).clone(),
+                from,
+                to: assessment.state,
+                reason: assessment.reason,
+            });
         }
     }
     transitions

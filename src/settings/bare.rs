@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use super::error::Problems;
 use super::section::Section;
 use super::{
-    CellSettings, ClockSettings, LogSettings, OnBadSettings, PriceSettings, Role, ServerSettings, Settings, sources,
+    AlertSettings, CellSettings, ClockSettings, LogSettings, OnBadSettings, PriceSettings, Role, ServerSettings,
+    Settings, sources,
 };
 
 /// Where to listen and what to call itself, as far as that can be read; no stores. `None` where bad settings are to
@@ -34,6 +35,7 @@ pub(super) fn bare(text: Option<&str>, environment: HashMap<String, String>) -> 
         server: ServerSettings::read(root.section_or_empty("server")),
         log: LogSettings::read(root.section_or_empty("log")),
         prices: PriceSettings::read(root.section_or_empty("prices")),
+        alerts: AlertSettings::read(root.section_or_empty("alerts")),
         stores: Vec::new(),
     })
 }

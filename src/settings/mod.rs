@@ -4,12 +4,13 @@
 //! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
-//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `store` and below it `region`, `heartbeat`,
+//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `alerts`, `store` and below it `region`, `heartbeat`,
 //! `provider`, `local` and a file for each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+mod alerts;
 mod bare;
 mod cell;
 mod clock;
@@ -33,6 +34,7 @@ mod table;
 mod tests;
 mod words;
 
+pub use alerts::{AlertSettings, AlertmanagerSettings, ObjectiveSettings, PushSettings};
 pub use cell::CellSettings;
 pub use clock::ClockSettings;
 pub use cosmos::{CosmosAuth, CosmosSettings};
@@ -76,6 +78,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What the provider charges, for `tidegauge cost`.
     pub prices: PriceSettings,
+    /// What people are told of.
+    pub alerts: AlertSettings,
     /// What it measures; names unique. Empty only where there is no file: [`Settings::runnable`] refuses that.
     pub stores: Vec<StoreSettings>,
 }
@@ -228,6 +232,10 @@ impl Settings {
         let clock = ClockSettings::read(root.section_or_empty("clock"));
         let log = LogSettings::read(root.section_or_empty("log"));
         let prices = PriceSettings::read(root.section_or_empty("prices"));
+        let alerts = AlertSettings::read(root.section_or_empty("alerts"));
+        if role == Role::Observer && alerts.push.is_some() {
+            root.problem("alerts", "an observer tells nobody, its cell's gauge does; remove alerts.push");
+        }
         let count_before = root.problem_count();
         let sections = root.sections("stores", "[[stores]]");
         if sections.is_empty() && has_file && root.problem_count() == count_before {
@@ -236,7 +244,7 @@ impl Settings {
         check_names(&sections);
         let stores: Vec<StoreSettings> =
             sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
-        let settings = Settings { role, on_bad_settings, clock, cell, server, log, prices, stores };
+        let settings = Settings { role, on_bad_settings, clock, cell, server, log, prices, alerts, stores };
         let pairs = settings.pair_count();
         if pairs > PAIRS_MAX {
             let message = format!("{pairs} region pairs are too many for one process; use at most {PAIRS_MAX}");

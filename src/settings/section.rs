@@ -107,6 +107,20 @@ impl<'p> Section<'p> {
         })
     }
 
+    /// A list of strings, of each of which `parse` makes something.
+    pub(super) fn texts<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        self.read(key, |value| {
+            let expected =
+                |value: &Value| format!("expected a list of strings such as [\"a\", \"b\"], found {}", describe(value));
+            let ValueKind::Array(entries) = &value.kind else { return Err(expected(value)) };
+            let each = entries.iter().map(|entry| match &entry.kind {
+                ValueKind::String(text) => parse(text),
+                _ => Err(format!("expected a list of strings, and one of them is {}", describe(entry))),
+            });
+            each.collect()
+        })
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.text(key, |text| match choices.iter().find(|(word, _)| *word == text) {
@@ -234,6 +248,9 @@ impl<'p> Section<'p> {
         let entries = entries.into_iter().enumerate();
         entries.filter_map(|(index, entry)| Section::of(entry, format!("{path}[{index}]"), problems)).collect()
     }
+
+    /// Lets everything pass that nobody asked for, where something else is wrong with the section as a whole.
+    pub(super) fn forgive(self) {}
 
     /// Refuses the keys that nobody asked for.
     pub(super) fn finish(self) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::core::model::{Consistency, Placement, ReadSchedule};
 
+mod alerts;
 #[cfg(feature = "cosmos")]
 mod cosmos;
 #[cfg(feature = "dynamodb")]

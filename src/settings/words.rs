@@ -108,6 +108,31 @@ pub(super) fn cloudwatch_endpoint(text: &str) -> Result<String, String> {
     url(text, "such as \"https://monitoring.us-east-1.amazonaws.com\" or \"http://127.0.0.1:8000\"")
 }
 
+/// The URL of an Alertmanager. In many a cluster it is reached by plain http, which somebody has to have said is meant.
+pub(super) fn alertmanager(text: &str, plain_http: bool) -> Result<String, String> {
+    const EXAMPLE: &str = "such as \"https://alertmanager.example.org\" or \"http://127.0.0.1:9093\"";
+    let checked = match text.strip_prefix("http://").filter(|_| plain_http) {
+        // All but the scheme is held against the same rules.
+        Some(rest) => url(&format!("https://{rest}"), EXAMPLE).map(|_| text.to_owned()),
+        None => url(text, EXAMPLE).map_err(|message| match message.contains("plain http") {
+            true => format!("{message}; where it is meant, set alerts.push.plain_http = true"),
+            false => message,
+        }),
+    };
+    checked.map(|url| url.trim_end_matches('/').to_owned())
+}
+
+/// A URL or a path to which a file's name is added.
+pub(super) fn base(text: &str) -> Result<String, String> {
+    match text.trim_end_matches('/') {
+        "" => Err("is empty; give the URL or the path of the folder, or remove the key".to_owned()),
+        base if base.chars().any(|c| c.is_whitespace() || c.is_control() || c == '"') => {
+            Err(format!("{text:?} holds spaces or quotes; give a URL or a path without"))
+        }
+        base => Ok(base.to_owned()),
+    }
+}
+
 /// A URL to send requests to; `example` is what one looks like. What may leave this host has to be encrypted.
 fn url(text: &str, example: &str) -> Result<String, String> {
     // Before anything is quoted: a message ends up in logs.

@@ -16,12 +16,12 @@ use tidegauge::core::provider::{Polling, Question, Reading, Series, Statistic};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
 use tidegauge::http::{self, Shared};
+use tidegauge::judging;
 use tidegauge::metrics::declare;
 use tidegauge::providers::{Nobody, Provider};
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::simulated::SimulatedStore;
 use tidegauge::view::{Identity, Sources};
-use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
@@ -124,12 +124,13 @@ impl Gauge {
         if !elapsed.is_zero() {
             tokio::time::sleep(elapsed).await;
         }
-        let mut verdicts = Verdicts::new();
+        let mut verdicts = Verdicts::default();
         let snapshot = driver.snapshots.borrow().clone();
-        judge::step(&mut verdicts, std::iter::once(&*snapshot), clock.now());
-        let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge" });
-        let (_, verdicts) = watch::channel(Arc::new(verdicts));
-        let sources = Sources { snapshots: vec![driver.snapshots], verdicts, clock, identity };
+        judge::step(&mut verdicts, &[], std::iter::once(&*snapshot), clock.now());
+        let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() });
+        let (judge, judged) = judging::channels();
+        judge.publish(verdicts);
+        let sources = Sources { snapshots: vec![driver.snapshots], judged, clock, identity };
         Gauge { shared: Shared::new(sources, STARTED), _stop: stop.drop_guard() }
     }
 

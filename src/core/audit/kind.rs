@@ -20,7 +20,7 @@ impl Level {
 }
 
 /// What can be wrong. Closed, so that it can be a metric label.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Kind {
     /// There is no such table in the region.
     TableMissing,

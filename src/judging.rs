@@ -1,0 +1,151 @@
+//! The task that lets the judge look, again and again, and tells everybody what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::alert::{AlertTransition, Phase, Remembered, Rule};
+use crate::core::assess::State;
+use crate::core::judge::{self, StateTransition, Transition, Verdicts};
+use crate::core::time::Wall;
+use crate::view::{Sources, View};
+
+/// How often the judge looks: states are known to be this fresh.
+const JUDGE_EVERY: Duration = Duration::from_millis(250);
+/// What alerts say beside their phases is published every so many looks.
+const REFRESH_STEPS: u64 = 4;
+/// Events that are kept for a listener that is slow; what does not fit it is told it missed.
+const EVENTS_KEPT: usize = 1024;
+
+/// Something changed.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Counted from 1 since this process started.
+    pub number: u64,
+    /// When, by this host's clock.
+    pub at: Wall,
+    /// What.
+    pub transition: Transition,
+}
+
+/// Alerts that an Alertmanager remembers, to be taken over.
+#[derive(Debug)]
+pub struct Adoption {
+    /// They.
+    pub remembered: Vec<Remembered>,
+    /// Told how many were taken over, once the verdicts that are published have them.
+    pub done: oneshot::Sender<usize>,
+}
+
+/// What the judge says, and how it is spoken to.
+#[derive(Debug)]
+pub struct Judged {
+    /// States and alerts.
+    pub verdicts: watch::Receiver<Arc<Verdicts>>,
+    /// What changed, from now on.
+    pub events: broadcast::Receiver<Arc<Event>>,
+    /// Takes alerts that somebody else remembers.
+    pub adoptions: mpsc::Sender<Adoption>,
+}
+
+impl Clone for Judged {
+    fn clone(&self) -> Judged {
+        let (verdicts, adoptions) = (self.verdicts.clone(), self.adoptions.clone());
+        Judged { verdicts, adoptions, events: self.events.resubscribe() }
+    }
+}
+
+/// The judge's own ends.
+#[derive(Debug)]
+pub struct Judge {
+    verdicts: watch::Sender<Arc<Verdicts>>,
+    events: broadcast::Sender<Arc<Event>>,
+    adoptions: mpsc::Receiver<Adoption>,
+}
+
+/// A judge, and those who listen to it.
+pub fn channels() -> (Judge, Judged) {
+    let (publish, verdicts) = watch::channel(Arc::new(Verdicts::default()));
+    let (tell, events) = broadcast::channel(EVENTS_KEPT);
+    let (adopt, adoptions) = mpsc::channel(1);
+    (Judge { verdicts: publish, events: tell, adoptions }, Judged { verdicts, events, adoptions: adopt })
+}
+
+impl Judge {
+    /// Lets everybody have these.
+    pub fn publish(&self, verdicts: Verdicts) {
+        self.verdicts.send_replace(Arc::new(verdicts));
+    }
+
+    /// Judges until told to stop.
+    pub async fn run(mut self, sources: Sources, rules: Arc<[Rule]>, stop: CancellationToken) {
+        let mut verdicts = Verdicts::default();
+        let mut ticks = interval(JUDGE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut steps, mut number) = (0_u64, 0);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            let view = sources.view();
+            let transitions = judge::step(&mut verdicts, &rules, view.stores.iter().map(Arc::as_ref), view.now);
+            let adopted = self.adopt(&mut verdicts, &rules, &view);
+            // What an alert's value is is as fresh as this.
+            steps += 1;
+            let refreshes = steps.is_multiple_of(REFRESH_STEPS) && !verdicts.alerts.is_empty();
+            let grew = self.verdicts.borrow().states.len() != verdicts.states.len();
+            if !transitions.is_empty() || adopted.is_some() || refreshes || grew {
+                self.publish(verdicts.clone());
+            }
+            if let Some((count, done)) = adopted {
+                // Whoever asked may be gone.
+                let _ = done.send(count);
+            }
+            for transition in transitions {
+                match &transition {
+                    Transition::State(transition) => log_state(transition),
+                    Transition::Alert(transition) => log_alert(transition),
+                }
+                number += 1;
+                // Nobody need be listening.
+                let _ = self.events.send(Arc::new(Event { number, at: view.now.wall, transition }));
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        verdicts: &mut Verdicts,
+        rules: &[Rule],
+        view: &View,
+    ) -> Option<(usize, oneshot::Sender<usize>)> {
+        let Adoption { remembered, done } = self.adoptions.try_recv().ok()?;
+        let stores = || view.stores.iter().map(Arc::as_ref);
+        let count = remembered.iter().filter(|one| verdicts.alerts.adopt(rules, stores(), one, view.now)).count();
+        Some((count, done))
+    }
+}
+
+fn log_state(transition: &StateTransition) {
+    // The first look only finds that nothing is known yet.
+    let Some(from) = transition.from.map(State::label) else { return };
+    let StateTransition { store, source_region, target_region, to, reason, .. } = transition;
+    if matches!(to, State::Ok) {
+        tracing::info!(%store, %source_region, %target_region, from, to = to.label(), "state changed");
+    } else {
+        tracing::warn!(%store, %source_region, %target_region, from, to = to.label(), reason, "state changed");
+    }
+}
+
+/// Alerts are made of states, which are logged themselves: what is new is that people are told.
+fn log_alert(transition: &AlertTransition) {
+    let alert = &transition.alert;
+    let (rule, severity) = (&alert.labels[0].1, &alert.labels[1].1);
+    match transition.to {
+        Some(Phase::Firing) => {
+            tracing::warn!(%rule, %severity, summary = %alert.summary, cause = %alert.cause, "alert fires");
+        }
+        Some(Phase::Resolved) => tracing::info!(%rule, %severity, summary = %alert.summary, "alert is resolved"),
+        _ => {}
+    }
+}
