@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegauge::core::alert::{Alert, Phase, Remembered, Rule, is_ours};
+use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use tidegauge::core::judge::{self, Transition, Verdicts};
 use tidegauge::core::model::{Plan, RegionId};
 use tidegauge::core::snapshot::StoreSnapshot;
@@ -358,4 +359,37 @@ fn who_writes_tells_and_who_stands_by_does_not() {
     assert!(is_ours(&snapshot, &key.subject));
     snapshot.seats[0] = None;
     assert!(!is_ours(&snapshot, &key.subject), "{:?}", key.subject);
+}
+
+/// What a region says that can take so many units a second.
+fn inspected(units: u64) -> Inspection {
+    let replica = |name: &str| Replica { name: name.into(), status: ReplicaStatus::Active, description: String::new() };
+    Inspection {
+        replicas: vec![replica("region-0"), replica("region-1")],
+        witnesses: Vec::new(),
+        mode: Mode::Asynchronous,
+        capacity: Some(Capacity::Provisioned { read_units: units, write_units: units }),
+        differs: None,
+        setup: None,
+    }
+}
+
+#[test]
+fn what_the_audit_finds_is_a_ticket_with_what_to_do_until_it_is_mended() {
+    let plan = Plan { inspect_every: Some(Span::from_millis(60_000)), ..plan(2) };
+    let mut sim = Sim::new(plan, Lag::fixed(Span::from_millis(400)), Network::calm(), 1);
+    sim.inspect = Box::new(|region| Ok(inspected(if region == RegionId(1) { 5 } else { 50 })));
+    let mut watch = Watch::over(vec![sim], rules(""));
+    watch.run_until(130.0);
+    let name = "TidegaugeCapacityUnequal ticket orders region-1 capacity_unequal";
+    assert_eq!(watch.firing(), [name]);
+    let alert = watch.alert(name);
+    assert_eq!(&*alert.summary, "orders: region-1: capacity_unequal");
+    assert!(alert.cause.starts_with("it takes 5 read and 5 write units a second"), "{}", alert.cause);
+    assert!(alert.cause.contains("give all replicas the same capacity"), "{}", alert.cause);
+    watch.sims[0].inspect = Box::new(|_| Ok(inspected(50)));
+    watch.run_until(130.0 + 60.0 + 1_790.0);
+    assert_eq!(watch.firing(), [name], "half an hour it goes on");
+    watch.run_until(130.0 + 70.0 + 1_800.0);
+    assert!(watch.firing().is_empty());
 }
