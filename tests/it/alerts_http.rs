@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value as Json, json};
-use tidegauge::http;
-use tidegauge::http::Shared;
+use tidegauge::core::alert::{Per, Rule, Signal};
+use tidegauge::http::{self, Shared};
 use tokio::time::sleep;
 
-use crate::gauge::{Gauge, ask, series};
+use crate::gauge::{Gauge, ask, series, settings};
 
 /// From 00:00:30 to 00:04:30 nothing arrives from one region in another.
 pub const STALL: &str = "[[stores.simulated.events]]\nkind = \"stall\"\nsource_region = \"us-east-1\"\n\
@@ -160,4 +160,18 @@ async fn where_settings_were_refused_that_is_the_answer_and_no_empty_list() {
         let says = answer.problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
         assert!(says.contains("colour is not known"), "{says}");
     }
+}
+
+#[test]
+fn a_pair_can_have_ten_alerts_of_the_shipped_rules_and_five_at_one_moment_as_its_metrics_are_documented() {
+    let settings = settings("");
+    let of_pairs = settings.alerts.rules.iter().filter(|rule| rule.per == Per::Pair);
+    let of_pairs = of_pairs.filter(|rule| !matches!(rule.signal, Signal::Audit(_)));
+    // A pair is in one state at a time; alerts about others fire on for a while.
+    let (of_states, others): (Vec<&Rule>, Vec<&Rule>) =
+        of_pairs.partition(|rule| matches!(rule.signal, Signal::State(_)));
+    let count = |rules: &[&Rule]| rules.iter().map(|rule| rule.thresholds.len()).sum::<usize>();
+    let most_of_a_state = of_states.iter().map(|rule| rule.thresholds.len()).max().unwrap();
+    assert_eq!(count(&of_states) + count(&others), 10);
+    assert_eq!(most_of_a_state + count(&others), 5);
 }

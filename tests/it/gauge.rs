@@ -98,7 +98,8 @@ impl Gauge {
     }
 }
 
-fn settings(more: &str) -> Settings {
+/// One store; `more` is more of its settings.
+pub fn settings(more: &str) -> Settings {
     let regions = REGIONS.map(|region| format!("{{ name = \"{region}\" }}")).join(", ");
     let settings = format!(
         "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{regions}]\n\
