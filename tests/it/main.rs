@@ -12,6 +12,7 @@ mod lab_tests;
 #[path = "../support/azure.rs"]
 mod azure;
 
+mod alerts_http;
 #[cfg_attr(not(any(feature = "cosmos", feature = "dynamodb")), expect(unused, reason = "nobody has an environment"))]
 mod alone;
 #[cfg(feature = "cosmos")]
@@ -28,6 +29,8 @@ mod cloudwatch;
 mod cosmos;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod events_http;
+mod gauge;
 mod golden;
 mod house;
 mod http;
