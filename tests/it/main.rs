@@ -34,3 +34,4 @@ mod gauge;
 mod golden;
 mod house;
 mod http;
+mod rules;
