@@ -39,5 +39,6 @@ pub mod forget;
 pub mod http;
 pub mod judging;
 pub mod metrics;
+pub mod notify;
 pub mod telemetry;
 pub mod view;

@@ -130,7 +130,8 @@ impl Gauge {
         let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() });
         let (judge, judged) = judging::channels();
         judge.publish(verdicts);
-        let sources = Sources { snapshots: vec![driver.snapshots], judged, clock, identity };
+        let sources =
+            Sources { snapshots: vec![driver.snapshots], judged, clock, identity, notifications: Arc::default() };
         Gauge { shared: Shared::new(sources, STARTED), _stop: stop.drop_guard() }
     }
 
