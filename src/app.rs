@@ -19,6 +19,7 @@ use crate::driver::{self, Driver};
 use crate::http::listen::LimitedListener;
 use crate::http::{self, Shared};
 use crate::judging;
+use crate::notify;
 use crate::providers::Nobody;
 #[cfg(feature = "cosmos")]
 use crate::providers::azure_monitor::AzureMonitor;
@@ -103,8 +104,13 @@ impl Gauge {
             role: settings.role.label(),
             runbooks: settings.alerts.runbooks.clone(),
         };
-        let sources = Sources { snapshots, judged, clock, identity: Arc::new(identity) };
+        let push = settings.alerts.push.as_ref();
+        let notifications = push.map(notify::counters).unwrap_or_default();
+        let sources = Sources { snapshots, judged, clock, identity: Arc::new(identity), notifications };
         tasks.spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
+        if let Some(push) = push {
+            notify::start(push, &sources, &stop, &mut tasks)?;
+        }
         let shared = match refused {
             None => Shared::new(sources, loaded_at),
             Some(refused) => Shared::refused(sources, refused),

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::core::audit::{self, Facts, Finding, Kind, Wanted};
@@ -13,12 +15,13 @@ use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, RegionId};
 use crate::core::provider::Question;
 use crate::core::time::{Span, Wall};
+use crate::notify::{self, Alertmanager};
 use crate::providers::Provider;
 #[cfg(feature = "cosmos")]
 use crate::providers::azure_monitor::AzureMonitor;
 #[cfg(feature = "dynamodb")]
 use crate::providers::cloudwatch::CloudWatch;
-use crate::settings::{Role, Settings, StoreKind, StoreSettings};
+use crate::settings::{PushSettings, Role, Settings, StoreKind, StoreSettings};
 #[cfg(feature = "dynamodb")]
 use crate::stores::Store;
 #[cfg(feature = "cosmos")]
@@ -70,7 +73,31 @@ pub async fn run(settings: &Settings, clock: Clock) -> Report {
             StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
         }
     }
+    if let Some(push) = &settings.alerts.push {
+        reach_alertmanagers(push, &mut report).await;
+    }
     report
+}
+
+/// Asks each Alertmanager that the gauge would tell what it is.
+async fn reach_alertmanagers(push: &PushSettings, report: &mut Report) {
+    const REMEDY: &str = "see that it runs and can be reached from here, or correct alerts.push.alertmanagers";
+    let mut asked = JoinSet::new();
+    for (place, one) in push.alertmanagers.iter().cloned().enumerate() {
+        asked.spawn(async move {
+            let ask = async { Alertmanager::new(&one)?.version().await.map_err(|trouble| anyhow!("{trouble}")) };
+            let answer = timeout(notify::DEADLINE, ask).await;
+            (place, one.url, answer.unwrap_or_else(|_| Err(anyhow!("no answer within {:?}", notify::DEADLINE))))
+        });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(place, _, _)| *place);
+    for (_, url, answer) in answers {
+        match answer {
+            Ok(version) => report.ok("", "", "alertmanager", &format!("{url} answers: version {version}")),
+            Err(error) => report.error("", "", "alertmanager", &format!("{url}: {error:#}"), REMEDY),
+        }
+    }
 }
 
 /// What is asked of a region, beside its heartbeats.

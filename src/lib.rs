@@ -39,6 +39,7 @@ pub mod forget;
 pub mod http;
 pub mod judging;
 pub mod metrics;
+pub mod notify;
 pub mod rules;
 pub mod telemetry;
 pub mod view;

@@ -9,6 +9,7 @@ use crate::core::judge::{Verdict, Verdicts};
 use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::Now;
 use crate::judging::Judged;
+use crate::notify::Notifications;
 
 /// Who this gauge is.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Sources {
     pub clock: Clock,
     /// Who this is.
     pub identity: Arc<Identity>,
+    /// One per Alertmanager that is told.
+    pub notifications: Arc<[Arc<Notifications>]>,
 }
 
 /// Everything there is to see at one moment.
@@ -45,6 +48,8 @@ pub struct View {
     pub now: Now,
     /// Who this is.
     pub identity: Arc<Identity>,
+    /// One per Alertmanager that is told.
+    pub notifications: Arc<[Arc<Notifications>]>,
 }
 
 impl Sources {
@@ -55,6 +60,7 @@ impl Sources {
             verdicts: self.judged.verdicts.borrow().clone(),
             now: self.clock.now(),
             identity: self.identity.clone(),
+            notifications: self.notifications.clone(),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Verdict {
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Row {
-    /// The store's name.
+    /// The store's name; empty where it is about none.
     pub store: String,
     /// The region's; empty where it is about the whole store.
     pub region: String,

@@ -176,7 +176,8 @@ impl Alerts {
     }
 
     /// Takes over an alert that somebody else remembers as firing, so that a restart neither forgets it nor tells it anew.
-    /// `false` where no rule or pair of this gauge is meant, or it fires anyway.
+    /// `false` where that changes nothing: no rule or pair that is watched here is meant, it has been firing for as long
+    /// anyway, or it was resolved since.
     pub fn adopt<'a>(
         &mut self,
         rules: &[Rule],
@@ -185,16 +186,31 @@ impl Alerts {
         now: Now,
     ) -> bool {
         let Some((key, store)) = words::key_of(rules, stores, &remembered.labels) else { return false };
-        let before = self.0.get(&key);
-        if before.is_some_and(|alert| alert.phase() == Phase::Firing) {
+        let rule = &rules[key.rule];
+        // What is not watched would be resolved at once, and may well be somebody else's.
+        if !is_watched(rule, store, &key.subject) {
             return false;
         }
-        let rule = &rules[key.rule];
+        // Whoever remembers may have a clock that is ahead.
+        let fired_at = remembered.fired_at.min(now.wall);
+        match self.0.get_mut(&key) {
+            Some(alert) if alert.phase() == Phase::Firing => {
+                let is_older = alert.fired_at.is_none_or(|known| fired_at < known);
+                if is_older {
+                    (alert.active_at, alert.fired_at) = (alert.active_at.min(fired_at), Some(fired_at));
+                }
+                return is_older;
+            }
+            // Whoever remembers was not told yet.
+            Some(alert) if alert.resolved_at.is_some_and(|resolved_at| fired_at <= resolved_at) => return false,
+            _ => {}
+        }
+        let before = self.0.get(&key);
         let alert = Alert {
             course: Course::firing(now.mono),
             labels: words::labels(rule, key.severity, store, &key.subject),
-            active_at: remembered.fired_at,
-            fired_at: Some(remembered.fired_at),
+            active_at: fired_at,
+            fired_at: Some(fired_at),
             resolved_at: None,
             value: before.map_or(0.0, |alert| alert.value),
             summary: words::summary(rule, store, &key.subject),
@@ -226,6 +242,20 @@ pub fn is_ours(store: &StoreSnapshot, subject: &Subject) -> bool {
 
 fn covers(rule: &Rule, store: &StoreSnapshot, pair: &PairSnapshot) -> bool {
     rule.source_regions.fit(store.region(pair.source)) && rule.target_regions.fit(store.region(pair.target))
+}
+
+/// Whether a rule says anything of this, so that it can fire and be resolved.
+fn is_watched(rule: &Rule, store: &StoreSnapshot, subject: &Subject) -> bool {
+    let pairs = |fits: &dyn Fn(&PairSnapshot) -> bool| {
+        store.pairs.iter().filter(|pair| covers(rule, store, pair) && fits(pair)).count()
+    };
+    rule.stores.fit(&store.plan.store)
+        && match subject {
+            Subject::Pair(source, target) => pairs(&|pair| (pair.source, pair.target) == (*source, *target)) > 0,
+            Subject::Source(region) => pairs(&|pair| pair.source == *region) >= rule.pairs_min,
+            Subject::Target(region) => pairs(&|pair| pair.target == *region) >= rule.pairs_min,
+            Subject::Finding(region, _) => rule.source_regions.fit(region),
+        }
 }
 
 impl Step<'_> {

@@ -87,6 +87,8 @@ metrics! {
     DROPPED = COUNTER "tidegauge_dropped_total";
     /// Clocks that were set, proofs about clocks that became void, and claims that contradict the proofs.
     CLOCK_EVENTS = COUNTER "tidegauge_clock_events_total";
+    /// Requests to an Alertmanager that is told by this process itself, by whether it took them.
+    NOTIFICATIONS = COUNTER "tidegauge_notifications_total";
     /// Which cell this gauge serves, and in which role.
     CELL_INFO = GAUGE "tidegauge_cell_info";
     /// Which build this is.

@@ -420,6 +420,14 @@ fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {
             )
         }),
     );
+    page.family(
+        declare::NOTIFICATIONS,
+        view.notifications.iter().flat_map(|told| {
+            told.results().map(|(result, count)| {
+                (vec![label("alertmanager", &told.url), label("result", result)], Value::Number(count as f64))
+            })
+        }),
+    );
     let one = |labels: Labels| std::iter::once((labels, Value::Number(1.0)));
     let identity = &view.identity;
     page.family(declare::CELL_INFO, one(vec![label("cell", &identity.cell), label("role", identity.role)]));

@@ -55,7 +55,13 @@ impl Gauge {
         judge::step(&mut verdicts, &[], std::iter::once(&*snapshot), clock.now());
         let (judge, judged) = judging::channels();
         judge.publish(verdicts);
-        let sources = Sources { snapshots: vec![driver.snapshots], judged, clock, identity: identity() };
+        let sources = Sources {
+            snapshots: vec![driver.snapshots],
+            judged,
+            clock,
+            identity: identity(),
+            notifications: Arc::default(),
+        };
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
 
@@ -66,7 +72,13 @@ impl Gauge {
         let stop = CancellationToken::new();
         let driver = start(&settings.stores[0], plan(&settings.stores[0]), Nobody, clock, &stop);
         let (judge, judged) = judging::channels();
-        let sources = Sources { snapshots: vec![driver.snapshots], judged, clock, identity: identity() };
+        let sources = Sources {
+            snapshots: vec![driver.snapshots],
+            judged,
+            clock,
+            identity: identity(),
+            notifications: Arc::default(),
+        };
         tokio::spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }

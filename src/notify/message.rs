@@ -1,0 +1,91 @@
+//! What an Alertmanager is to know, and what is made of what it remembers. Pure.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use crate::core::alert::{Alert, Key, Phase, Remembered, is_ours};
+use crate::core::time::{Span, Wall};
+use crate::view::View;
+
+/// A firing alert that is not told again for so many times the interval is over, as far as the Alertmanager is concerned.
+const EXPIRES_AFTER: i64 = 4;
+
+/// All labels that an alert of a gauge may have. One with others is somebody else's: a Prometheus's with the same rules, say.
+const LABELS: [&str; 9] =
+    ["alertname", "severity", "store", "source_region", "target_region", "region", "side", "finding", "cell"];
+
+/// An alert as an Alertmanager is told of it. No page of the gauge's goes along: what listens on loopback is of no use
+/// elsewhere.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// What tells it from all others.
+    pub labels: BTreeMap<&'static str, String>,
+    /// What it says to people.
+    pub annotations: BTreeMap<&'static str, String>,
+    /// Since when it has been firing.
+    #[serde(serialize_with = "instant")]
+    pub starts_at: Wall,
+    /// When it was resolved; of a firing one: until when that may be believed.
+    #[serde(serialize_with = "instant")]
+    pub ends_at: Wall,
+}
+
+/// Which firing of an alert, and whether it is over: what has to be told at once when it changes.
+pub(super) type Version = (Wall, Option<Wall>);
+
+/// Everything that an Alertmanager is to know: what fires or was resolved a while ago, and is this process's to tell.
+pub(super) fn all(view: &View, resend: Span) -> BTreeMap<Key, (Version, Message)> {
+    let alerts = view.verdicts.alerts.iter();
+    let alerts = alerts.filter(|(key, _)| view.stores.get(key.store).is_some_and(|store| is_ours(store, &key.subject)));
+    alerts.filter_map(|(key, alert)| Some((key.clone(), message(alert, view, resend)?))).collect()
+}
+
+fn message(alert: &Alert, view: &View, resend: Span) -> Option<(Version, Message)> {
+    // An Alertmanager says the time to the millisecond, and what is told again has to fit what it said.
+    let starts_at = alert.fired_at?.floor(Span::from_millis(1));
+    let resolved_at = match alert.phase() {
+        Phase::Pending => return None,
+        Phase::Firing => None,
+        Phase::Resolved => Some(alert.resolved_at?),
+    };
+    let ends_at = resolved_at.unwrap_or(view.now.wall + resend.times(EXPIRES_AFTER));
+    let labels = alert.labels_in(&view.identity.cell).into_iter().map(|(name, value)| (name, value.to_string()));
+    let message = Message {
+        labels: labels.collect(),
+        annotations: alert.annotations(&view.identity.runbooks),
+        starts_at,
+        // What ends before it began is refused, and a clock that is set back would have it so.
+        ends_at: ends_at.max(starts_at),
+    };
+    Some(((starts_at, resolved_at), message))
+}
+
+fn instant<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+    // The year 9999 is as far as the format goes.
+    let since = Duration::from_millis(at.unix_millis()).min(Duration::from_secs(253_402_300_799));
+    serializer.collect_str(&humantime::format_rfc3339_millis(UNIX_EPOCH + since))
+}
+
+/// An alert that an Alertmanager remembers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Known {
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Since when it has been firing.
+    pub starts_at: Wall,
+    /// Until when it may be believed to fire.
+    pub ends_at: Wall,
+}
+
+/// Those of them that a gauge of this cell told, and that still fire.
+pub(super) fn adoptable(known: Vec<Known>, cell: &str, now: Wall) -> Vec<Remembered> {
+    let is_own = |labels: &BTreeMap<String, String>| {
+        labels.get("cell").map_or("", String::as_str) == cell
+            && labels.keys().all(|name| LABELS.contains(&name.as_str()))
+    };
+    let own = known.into_iter().filter(|one| one.ends_at > now && is_own(&one.labels));
+    own.map(|Known { labels, starts_at, .. }| Remembered { labels, fired_at: starts_at }).collect()
+}
