@@ -31,3 +31,4 @@ mod dynamodb;
 mod golden;
 mod house;
 mod http;
+mod notify;
