@@ -98,8 +98,11 @@ impl Judge {
             let adopted = self.adopt(&mut verdicts, &rules, &view);
             // What an alert's value is is as fresh as this.
             steps += 1;
-            let refreshes = steps.is_multiple_of(REFRESH_STEPS) && !verdicts.alerts.is_empty();
-            let grew = self.verdicts.borrow().states.len() != verdicts.states.len();
+            let published = self.verdicts.borrow().clone();
+            // The last one to be forgotten is no transition either.
+            let has_alerts = !(verdicts.alerts.is_empty() && published.alerts.is_empty());
+            let refreshes = steps.is_multiple_of(REFRESH_STEPS) && has_alerts;
+            let grew = published.states.len() != verdicts.states.len();
             if !transitions.is_empty() || adopted.is_some() || refreshes || grew {
                 self.publish(verdicts.clone());
             }

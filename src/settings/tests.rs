@@ -15,6 +15,7 @@ mod dynamodb;
 mod prices;
 #[cfg(feature = "dynamodb")]
 mod provider;
+mod push;
 
 const STORE: &str = r#"
 [cell]

@@ -27,6 +27,7 @@ mod forget;
 mod hostile;
 mod lifecycle;
 mod paging;
+mod push;
 mod stall;
 mod support;
 mod tables;

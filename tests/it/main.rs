@@ -34,4 +34,5 @@ mod gauge;
 mod golden;
 mod house;
 mod http;
+mod notify;
 mod rules;
