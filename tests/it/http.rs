@@ -90,6 +90,7 @@ async fn every_metric_is_declared_and_explained() {
         let rare = [
             declare::ERRORS,
             declare::ALERT_ACTIVE,
+            declare::NOTIFICATIONS,
             declare::CLOCK_OFFSET,
             declare::OVERDUE,
             declare::SLOT_SPREAD,
