@@ -51,9 +51,10 @@ impl Side {
     }
 }
 
-/// Whether it is so of a pair only where nobody knows anything of it.
+/// Whether it is so of a pair only where nobody knows how late it is.
 pub(super) fn is_unknown_alone(signal: &Signal) -> bool {
-    matches!(signal, Signal::State(states) if states[..] == [State::Unknown])
+    let is_blind = |state: &State| matches!(state, State::Unknown | State::WriterSilent);
+    matches!(signal, Signal::State(states) if states.contains(&State::Unknown) && states.iter().all(is_blind))
 }
 
 /// When a rule is over one of its thresholds: a series for each alert.

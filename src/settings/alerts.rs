@@ -39,7 +39,7 @@ pub struct AlertSettings {
     pub push: Option<PushSettings>,
 }
 
-/// A service level objective: for such a share of the time a pair's current lag is below this.
+/// A service level objective: for such a share of the time a pair's current lag is at most this.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ObjectiveSettings {
     /// The lag: 100 ms to 1 h, default 10 s.
