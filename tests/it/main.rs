@@ -12,7 +12,6 @@ mod lab_tests;
 #[path = "../support/azure.rs"]
 mod azure;
 
-#[cfg_attr(not(any(feature = "cosmos", feature = "dynamodb")), expect(unused, reason = "nobody has an environment"))]
 mod alone;
 #[cfg(feature = "cosmos")]
 mod azure_account;
