@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract metrics deployables documents mutants deny
+.PHONY: help test acceptance demo lab contract metrics rules deployables documents mutants deny
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ contract:             ## the gauge against another DynamoDB server than the test
 
 metrics:              ## what Prometheus would scrape, past promtool
 	@.ci/test metrics
+
+rules:                ## the alerts for Prometheus, tried with promtool, and the examples beside them
+	@.ci/test rules
 
 deployables:          ## the manifests, the policies and the Dockerfile, and the settings inside them
 	@.ci/test deployables

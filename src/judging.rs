@@ -80,6 +80,12 @@ impl Judge {
         self.verdicts.send_replace(Arc::new(verdicts));
     }
 
+    /// Tells whoever listens.
+    pub fn tell(&self, event: Event) {
+        // Nobody need be listening.
+        let _ = self.events.send(Arc::new(event));
+    }
+
     /// Judges until told to stop.
     pub async fn run(mut self, sources: Sources, rules: Arc<[Rule]>, stop: CancellationToken) {
         let mut verdicts = Verdicts::default();
@@ -110,8 +116,7 @@ impl Judge {
                     Transition::Alert(transition) => log_alert(transition),
                 }
                 number += 1;
-                // Nobody need be listening.
-                let _ = self.events.send(Arc::new(Event { number, at: view.now.wall, transition }));
+                self.tell(Event { number, at: view.now.wall, transition });
             }
         }
     }

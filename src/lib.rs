@@ -40,5 +40,6 @@ pub mod http;
 pub mod judging;
 pub mod metrics;
 pub mod notify;
+pub mod rules;
 pub mod telemetry;
 pub mod view;

@@ -9,7 +9,7 @@ use tidegauge::check::Verdict;
 use tidegauge::clock::Clock;
 use tidegauge::forget::ForgetError;
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, check, cost, forget, telemetry};
+use tidegauge::{app, check, cost, forget, rules, telemetry};
 use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
@@ -57,6 +57,8 @@ enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         throughput: Option<u32>,
     },
+    /// Write the alerts of the settings as a rule file for Prometheus.
+    Rules,
     /// Remove the heartbeats of a region that was retired, once it is sure that nobody writes them.
     Forget {
         /// The region whose heartbeats they are.
@@ -121,6 +123,13 @@ fn main() -> ExitCode {
         Command::Cost { observers, regions, throughput } => {
             cost(arguments.config.as_deref(), cost::Assumed { observers, regions, throughput })
         }
+        Command::Rules => match Settings::load(arguments.config.as_deref()) {
+            Ok(settings) => {
+                print!("{}", rules::rule_file(&settings));
+                ExitCode::SUCCESS
+            }
+            Err(error) => refuse(&error),
+        },
         Command::Forget { source_region, store, replica, dry_run } => {
             let request = forget::Request { source_region, store, replica, dry_run };
             forget(arguments.config.as_deref(), &request)

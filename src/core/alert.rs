@@ -133,6 +133,8 @@ struct Step<'a> {
     place: usize,
     store: &'a StoreSnapshot,
     now: Now,
+    /// The audit's, once a rule asks for them.
+    findings: Option<Arc<[audit::Finding]>>,
     transitions: Vec<AlertTransition>,
     before: BTreeMap<Key, Alert>,
     after: &'a mut BTreeMap<Key, Alert>,
@@ -159,7 +161,8 @@ impl Alerts {
     ) -> Vec<AlertTransition> {
         let mut before = self.0.split_off(&Key::first_of(place));
         let mut others = before.split_off(&Key::first_of(place + 1));
-        let mut step = Step { rules, place, store, now, transitions: Vec::new(), before, after: &mut self.0 };
+        let mut step =
+            Step { rules, place, store, now, findings: None, transitions: Vec::new(), before, after: &mut self.0 };
         for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.stores.fit(&store.plan.store)) {
             match (&rule.signal, rule.per) {
                 (Signal::Audit(kinds), _) => step.findings(number, rule, kinds),
@@ -285,14 +288,17 @@ impl Step<'_> {
     }
 
     fn findings(&mut self, number: usize, rule: &Rule, kinds: &[audit::Kind]) {
-        let facts = audit::facts_of(self.store, self.now.mono);
-        for finding in audit::audit(&facts, audit::wanted_of(&self.store.plan)) {
+        let findings = self.findings.get_or_insert_with(|| {
+            let facts = audit::facts_of(self.store, self.now.mono);
+            audit::audit(&facts, audit::wanted_of(&self.store.plan)).into()
+        });
+        for finding in findings.clone().iter() {
             if !kinds.contains(&finding.kind) || !rule.source_regions.fit(&finding.region) {
                 continue;
             }
             let reading = Reading::flag(finding.wrong.is_some());
             let subject = || Subject::Finding(finding.region.clone(), finding.kind);
-            let cause = || words::cause_of_finding(&finding);
+            let cause = || words::cause_of_finding(finding);
             self.take(number, rule, &subject, reading, &cause);
         }
     }

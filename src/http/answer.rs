@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::core::time::Wall;
+use crate::view::View;
 
 /// `{"status":"success","data":…}`.
 #[derive(Debug, Serialize)]
@@ -52,8 +53,12 @@ impl Problem {
 
     /// The settings were refused, and nothing is measured.
     pub fn refused(problems: &str) -> Problem {
-        let message = format!("everything is unknown: the settings were refused: {problems}");
-        Problem { code: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", message }
+        Problem::unavailable(format!("everything is unknown: the settings were refused: {problems}"))
+    }
+
+    /// Not now: as much is being done already as may be at once.
+    pub fn unavailable(message: impl Into<String>) -> Problem {
+        Problem { code: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", message: message.into() }
     }
 
     /// Our own fault.
@@ -109,6 +114,26 @@ impl Parameters {
     /// Whether any was given.
     pub fn any(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// A parameter that is one of a few words, where it was given.
+    pub fn choice<T: Copy>(&self, name: &str, of: &[T], label: fn(T) -> &'static str) -> Result<Option<T>, Problem> {
+        let Some(word) = self.get(name) else { return Ok(None) };
+        let found = of.iter().copied().find(|one| label(*one) == word);
+        found.map(Some).ok_or_else(|| {
+            let words: Vec<&str> = of.iter().copied().map(label).collect();
+            Problem::bad_data(format!("{name} {word:?} is not known; use {}", words.join(" or ")))
+        })
+    }
+
+    /// The store that is asked for, by its place among the view's, where one is.
+    pub fn store(&self, view: &View) -> Result<Option<usize>, Problem> {
+        let Some(name) = self.get("store") else { return Ok(None) };
+        let found = view.stores.iter().position(|store| &*store.plan.store == name);
+        found.map(Some).ok_or_else(|| {
+            let names: Vec<&str> = view.stores.iter().map(|store| &*store.plan.store).collect();
+            Problem::not_found(format!("no store {name:?}; there are: {}", names.join(", ")))
+        })
     }
 
     /// A parameter that must be given.

@@ -15,7 +15,9 @@ use tower_http::timeout::TimeoutLayer;
 use crate::core::time::Wall;
 use crate::view::Sources;
 
+mod alerts;
 mod answer;
+mod events;
 mod home;
 pub mod listen;
 mod metrics;
@@ -24,7 +26,8 @@ mod samples;
 
 use answer::Problem;
 
-/// A request that takes longer is given up.
+/// A request whose answer takes longer to begin is given up. How long the answer itself takes is another matter: one is a
+/// stream of events.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Scrapes encoded at the same time; more of them wait. Each may take a core for tens of milliseconds.
 const SCRAPES_AT_ONCE: usize = 1;
@@ -37,12 +40,15 @@ pub struct Shared {
     /// When the settings in use were read, or what was wrong with them.
     pub settings: Result<Wall, Arc<str>>,
     scrapes: Arc<Semaphore>,
+    listeners: Arc<Semaphore>,
 }
 
 impl Shared {
     /// For these sources.
     pub fn new(sources: Sources, loaded_at: Wall) -> Shared {
-        Shared { sources, settings: Ok(loaded_at), scrapes: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)) }
+        let places = |count| Arc::new(Semaphore::new(count));
+        let (scrapes, listeners) = (places(SCRAPES_AT_ONCE), places(events::LISTENERS_MAX));
+        Shared { sources, settings: Ok(loaded_at), scrapes, listeners }
     }
 
     /// For settings that were refused: nothing is measured, and that is served.
@@ -57,6 +63,8 @@ pub fn full(shared: Shared) -> Router {
         .route("/", get(home::get))
         .route("/api/v1/pairs", get(pairs::get))
         .route("/api/v1/samples", get(samples::get))
+        .route("/api/v1/alerts", get(alerts::get))
+        .route("/api/v1/events", get(events::get))
         .route_layer(from_fn_with_state(shared.clone(), know_something));
     finish(api.merge(observable()), shared)
 }

@@ -67,6 +67,8 @@ metrics! {
     REPLICA_STATUS = GAUGE "tidegauge_replica_status";
     /// 1 where something is wrong with the set-up of a store, 0 where it is not; absent where that could not be seen.
     AUDIT_FINDING = GAUGE "tidegauge_audit_finding";
+    /// 1 for each alert that is pending or fires. Others are absent.
+    ALERT_ACTIVE = GAUGE "tidegauge_alert_active";
     /// Heartbeats that were due, by what came of them.
     HEARTBEATS = COUNTER "tidegauge_heartbeats_total";
     /// Reads of a target replica, one per slot and poll, by whether they were answered.

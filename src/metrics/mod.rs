@@ -11,6 +11,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
+use crate::core::alert::Phase;
 use crate::core::assess::{Assessment, State, assess};
 use crate::core::audit;
 use crate::core::count::{Durations, HeartbeatResult, Ignored, Operation, RegionCounters};
@@ -147,6 +148,7 @@ pub fn render(view: &View, loaded_at: Option<Wall>, out: &mut dyn Write) -> io::
     render_regions(&mut page, &view.stores);
     render_seats(&mut page, &view.stores);
     render_set_up(&mut page, view);
+    render_alerts(&mut page, view);
     render_own(&mut page, view, loaded_at);
     let mut own = Vec::new();
     for family in ProcessCollector::for_self().collect() {
@@ -374,6 +376,22 @@ fn render_set_up(page: &mut Page, view: &View) {
         })
     });
     page.family(declare::AUDIT_FINDING, findings);
+}
+
+/// What an alert is about is in its labels, as in its answers; its name is a label of Prometheus's own rules.
+fn render_alerts(page: &mut Page, view: &View) {
+    let active = view.verdicts.alerts.iter().map(|(_, alert)| alert).filter(|alert| alert.phase() != Phase::Resolved);
+    page.family(
+        declare::ALERT_ACTIVE,
+        active.map(|alert| {
+            let labels = alert.labels.iter().map(|(name, value)| match *name {
+                "alertname" => label("rule", value),
+                name => label(name, value),
+            });
+            let state = label("state", alert.phase().label());
+            (labels.chain([state]).collect(), Value::Number(1.0))
+        }),
+    );
 }
 
 fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {

@@ -6,6 +6,8 @@ mod fleet;
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
+mod alert_course;
+mod alerts;
 mod ask;
 mod assess;
 mod audit;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
 
 use crate::lab::{Down, Lab, Lag, Mode};
@@ -185,6 +186,27 @@ async fn the_demonstration_shows_numbers_within_two_seconds() {
     let (status, took) = daemon.stop().await;
     assert_eq!(status.code(), Some(0));
     assert!(took <= Duration::from_secs(2), "it took {took:?} to end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_ends_it_while_others_listen_to_its_events_and_their_streams_end_in_good_order() {
+    let _seat = seat().await;
+    let (home, address) = (tempfile::tempdir().unwrap(), free_address());
+    let mut command = command(home.path());
+    command.arg("demo").env("TIDEGAUGE__SERVER__LISTEN", &address);
+    let mut daemon = Daemon::spawn(command, home, address).await;
+    let mut listener = daemon.begin("/api/v1/events").await;
+    let _idle = daemon.begin("/api/v1/events").await;
+    sleep(Duration::from_secs(2)).await;
+    let (status, took) = daemon.stop().await;
+    println!("ended in {took:?} with two listeners");
+    assert_eq!(status.code(), Some(0), "{}", daemon.log());
+    assert!(took <= Duration::from_secs(2), "it took {took:?} to end");
+    assert!(!daemon.log().contains("cut off"), "nothing had to be cut off:\n{}", daemon.log());
+    let mut heard = String::new();
+    listener.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.contains("\r\n\r\n") && heard.contains("event: state\n"), "{heard}");
+    assert!(heard.ends_with("0\r\n\r\n"), "the stream has an end of its own: {heard}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,6 +26,7 @@ mod fleet;
 mod forget;
 mod hostile;
 mod lifecycle;
+mod paging;
 mod push;
 mod stall;
 mod support;

@@ -6,6 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
@@ -131,6 +133,17 @@ impl Daemon {
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks, and hands out the connection once the answer has begun: for one that is not over soon.
+    pub async fn begin(&self, path: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(&self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0; 15];
+        connection.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        connection
     }
 
     /// The status and the body of an answer.

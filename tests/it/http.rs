@@ -1,33 +1,19 @@
 //! What the gauge answers over HTTP, asked of its routers while a simulated store is measured in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, StatusCode};
 use serde_json::Value as Json;
-use tidegauge::clock::Clock;
-use tidegauge::core::judge::{self, Verdicts};
-use tidegauge::core::model::{Failure, Placement, Plan, ReadSchedule, RegionSet, WriterId};
+use tidegauge::core::model::Failure;
 use tidegauge::core::provider::{Polling, Question, Reading, Series, Statistic};
-use tidegauge::core::time::{Span, Wall};
-use tidegauge::driver;
-use tidegauge::http::{self, Shared};
-use tidegauge::judging;
+use tidegauge::core::time::Span;
+use tidegauge::http;
 use tidegauge::metrics::declare;
-use tidegauge::providers::{Nobody, Provider};
-use tidegauge::settings::{Settings, StoreKind};
-use tidegauge::stores::simulated::SimulatedStore;
-use tidegauge::view::{Identity, Sources};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tower::ServiceExt;
+use tidegauge::providers::Provider;
 
-const STARTED: Wall = Wall::from_micros(1_767_225_600_000_000);
-const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
-const LAG_SECONDS: f64 = 0.8;
+use crate::gauge::{Gauge, LAG_SECONDS, ask, comments, family, pair_names, series};
+
 /// Long enough for numbers everywhere but in quantiles that need more.
 const A_WHILE: Duration = Duration::from_secs(90);
 
@@ -53,12 +39,6 @@ const PAIR_FIELDS: [&str; 18] = [
     "slots",
 ];
 
-/// A gauge of one simulated store, its lag the same always.
-struct Gauge {
-    shared: Shared,
-    _stop: DropGuard,
-}
-
 /// A provider that says the same of every period: twenty times the truth.
 struct Exaggerates;
 
@@ -76,145 +56,6 @@ impl Provider for Exaggerates {
         }
         Ok(readings)
     }
-}
-
-impl Gauge {
-    async fn after(elapsed: Duration, slots: u16) -> Gauge {
-        Gauge::asking(elapsed, slots, None, Nobody).await
-    }
-
-    async fn asking(elapsed: Duration, slots: u16, polling: Option<Polling>, provider: impl Provider) -> Gauge {
-        let regions = REGIONS.map(|region| format!("{{ name = \"{region}\" }}")).join(", ");
-        let settings = format!(
-            "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{regions}]\n\
-             [stores.simulated]\nlag = {{ fixed = \"800ms\" }}\n"
-        );
-        let settings = Settings::from_toml(&settings).unwrap().stores.remove(0);
-        let StoreKind::Simulated(simulated) = settings.kind.clone() else { panic!("it is simulated") };
-        let plan = Plan {
-            store: "orders".into(),
-            kind: "simulated",
-            regions: REGIONS.map(Arc::from).to_vec(),
-            retired: RegionSet::default(),
-            interval: Span::from_millis(1_000),
-            slots,
-            reads_per_interval: 5,
-            read_schedule: ReadSchedule::Adaptive,
-            consistency: settings.read,
-            asks_for_strong: false,
-            placement: Placement::Inline,
-            local: None,
-            remote_reads: false,
-            observer: false,
-            clock_max_error: None,
-            provider_clock_error: None,
-            polling,
-            inspect_every: None,
-            follows_replicas: false,
-            warn_lag: Span::from_millis(5_000),
-            writer: WriterId(1),
-            host: "a-host".into(),
-            phase: 0.0,
-            patience: 0.0,
-        };
-        let clock = Clock::start_virtual(STARTED);
-        let store = SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock);
-        let stop = CancellationToken::new();
-        let driver = driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1));
-        if !elapsed.is_zero() {
-            tokio::time::sleep(elapsed).await;
-        }
-        let mut verdicts = Verdicts::default();
-        let snapshot = driver.snapshots.borrow().clone();
-        judge::step(&mut verdicts, &[], std::iter::once(&*snapshot), clock.now());
-        let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() });
-        let (judge, judged) = judging::channels();
-        judge.publish(verdicts);
-        let sources =
-            Sources { snapshots: vec![driver.snapshots], judged, clock, identity, notifications: Arc::default() };
-        Gauge { shared: Shared::new(sources, STARTED), _stop: stop.drop_guard() }
-    }
-
-    fn full(&self) -> Router {
-        http::full(self.shared.clone())
-    }
-
-    async fn get(&self, uri: &str) -> Answer {
-        ask(self.full(), Method::GET, uri).await
-    }
-
-    async fn pairs(&self, query: &str) -> Vec<Json> {
-        let answer = self.get(&format!("/api/v1/pairs{query}")).await;
-        assert_eq!((answer.status, answer.kind.as_str()), (StatusCode::OK, "application/json"));
-        let body = answer.json();
-        assert_eq!(body["status"], "success");
-        body["data"]["pairs"].as_array().unwrap().clone()
-    }
-
-    async fn metrics(&self) -> String {
-        self.get("/metrics").await.body
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    kind: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Json {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    /// It must be a problem of this kind; what it says.
-    fn problem(&self, status: StatusCode, kind: &str) -> String {
-        assert_eq!((self.status, self.kind.as_str()), (status, "application/json"), "{self:?}");
-        let body = self.json();
-        let fields: BTreeSet<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, BTreeSet::from(["status", "errorType", "error"]));
-        assert_eq!((&body["status"], &body["errorType"]), (&Json::from("error"), &Json::from(kind)));
-        body["error"].as_str().unwrap().to_owned()
-    }
-}
-
-async fn ask(router: Router, method: Method, uri: &str) -> Answer {
-    let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
-    let response = router.oneshot(request).await.unwrap();
-    let kind = response.headers().get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
-    let status = response.status();
-    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
-}
-
-/// A line of an exposition that is a value: its name, its labels, its value.
-fn series(exposition: &str) -> Vec<(&str, &str, f64)> {
-    let lines = exposition.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines
-        .map(|line| {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            (name, labels.trim_end_matches('}'), value.parse().unwrap())
-        })
-        .collect()
-}
-
-/// The metric that a series belongs to: histograms have three kinds of series.
-fn family<'a>(name: &'a str, types: &BTreeMap<&str, &str>) -> &'a str {
-    let stripped = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
-    stripped.filter(|stripped| types.get(stripped) == Some(&"histogram")).unwrap_or(name)
-}
-
-/// What `# TYPE` or `# HELP` say, by metric.
-fn comments<'a>(exposition: &'a str, word: &str) -> BTreeMap<&'a str, &'a str> {
-    let lines = exposition.lines().filter_map(|line| line.strip_prefix(&format!("# {word} ")));
-    lines.filter_map(|line| line.split_once(' ')).collect()
-}
-
-fn pair_names() -> Vec<(&'static str, &'static str)> {
-    let all = REGIONS.iter().flat_map(|source| REGIONS.iter().map(move |target| (*source, *target)));
-    all.filter(|(source, target)| source != target).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,10 +85,12 @@ async fn every_metric_is_declared_and_explained() {
         assert!(help.len() >= 15 && help.ends_with('.'), "{name} is not explained: {help:?}");
         assert!(name.starts_with("tidegauge_"), "{name}");
         assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
-        // Errors appear with the first of them; the others are for pairs of two clocks, for several slots, and for stores
-        // that say something of themselves, or of which a provider does.
+        // Errors appear with the first of them, and alerts with what is wrong; the others are for pairs of two clocks, for
+        // several slots, and for stores that say something of themselves, or of which a provider does.
         let rare = [
             declare::ERRORS,
+            declare::ALERT_ACTIVE,
+            declare::NOTIFICATIONS,
             declare::CLOCK_OFFSET,
             declare::OVERDUE,
             declare::SLOT_SPREAD,
@@ -494,7 +337,8 @@ async fn a_parameter_that_is_wrong_is_named() {
 #[tokio::test(start_paused = true)]
 async fn nothing_here_can_be_written() {
     let gauge = Gauge::after(Duration::ZERO, 1).await;
-    for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/pairs", "/api/v1/samples"] {
+    let api = ["/api/v1/pairs", "/api/v1/samples", "/api/v1/alerts", "/api/v1/events"];
+    for path in ["/", "/metrics", "/-/healthy", "/-/ready"].into_iter().chain(api) {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             let answer = ask(gauge.full(), method, path).await;
             answer.problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
@@ -520,7 +364,8 @@ async fn the_listener_for_metrics_shows_nothing_else() {
     let gauge = Gauge::after(A_WHILE, 1).await;
     let outside = || http::metrics_only(gauge.shared.clone());
     assert_eq!(ask(outside(), Method::GET, "/metrics").await.status, StatusCode::OK);
-    for path in ["/", "/api/v1/pairs", "/api/v1/samples?store=orders&source_region=us-east-1&target_region=eu-west-1"] {
+    let samples = "/api/v1/samples?store=orders&source_region=us-east-1&target_region=eu-west-1";
+    for path in ["/", "/api/v1/pairs", samples, "/api/v1/alerts", "/api/v1/events"] {
         ask(outside(), Method::GET, path).await.problem(StatusCode::NOT_FOUND, "not_found");
         assert_eq!(gauge.get(path).await.status, StatusCode::OK, "{path}");
     }

@@ -12,6 +12,7 @@ mod lab_tests;
 #[path = "../support/azure.rs"]
 mod azure;
 
+mod alerts_http;
 mod alone;
 #[cfg(feature = "cosmos")]
 mod azure_account;
@@ -27,7 +28,10 @@ mod cloudwatch;
 mod cosmos;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod events_http;
+mod gauge;
 mod golden;
 mod house;
 mod http;
 mod notify;
+mod rules;

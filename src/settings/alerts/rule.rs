@@ -53,7 +53,7 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
     // Another signal than the shipped rule's has nothing in common with it.
     let base = base.filter(|base| signal.as_ref().is_none_or(|signal| signal.label() == base.signal.label()));
     let signal = signal.or_else(|| base.map(|base| base.signal.clone()));
-    let signal = read_signal(&mut section, signal, base.map(|base| &base.signal));
+    let signal = read_signal(&mut section, signal);
     let is_audit = matches!(signal, Some(Signal::Audit(_)));
     let stores = patterns(&mut section, "stores").or_else(|| base.map(|base| base.stores.clone()));
     let mut regions = |key, of: fn(&Rule) -> &Patterns| {
@@ -79,7 +79,7 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
     }
     let usual = if per == Per::Region { 2 } else { 1 };
     let pairs_min = pairs_min.or(base.map(|base| base.pairs_min)).unwrap_or(usual);
-    let is_duration = signal.as_ref().is_some_and(Signal::is_duration);
+    let is_duration = signal.as_ref().map(Signal::is_duration);
     let thresholds: Vec<Threshold> = Severity::ALL
         .into_iter()
         .filter_map(|severity| {
@@ -88,7 +88,7 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
         })
         .collect();
     if thresholds.is_empty() && section.problem_count() == count_before {
-        let example = if is_duration { "{ above = \"10s\", for = \"5m\" }" } else { "{ for = \"5m\" }" };
+        let example = if is_duration == Some(true) { "{ above = \"10s\", for = \"5m\" }" } else { "{ for = \"5m\" }" };
         section.problem_here(format!("has no severity; give it page = {example}, or ticket, or both"));
     }
     let keep_firing_for = section.duration("keep_firing_for", PATIENCE).map(Span::from);
@@ -111,7 +111,7 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
 }
 
 /// The keys that some signals have of their own.
-fn read_signal(section: &mut Section<'_>, signal: Option<Signal>, base: Option<&Signal>) -> Option<Signal> {
+fn read_signal(section: &mut Section<'_>, signal: Option<Signal>) -> Option<Signal> {
     let quantile = section.choice("quantile", &Quantile::WORDS);
     let window = section.choice("window", &Over::WORDS);
     let state = |word: &str| find(word, "a state of a pair", State::ALL, State::label);
@@ -124,25 +124,27 @@ fn read_signal(section: &mut Section<'_>, signal: Option<Signal>, base: Option<&
     for (key, of) in own.into_iter().filter(|(key, of)| section.has(key) && *of != signal.label()) {
         section.problem(key, format!("is for rules whose signal is {of:?}; remove it"));
     }
-    match (signal, base) {
-        (Signal::LagQuantile { quantile: usual_quantile, over }, _) => {
+    match signal {
+        Signal::LagQuantile { quantile: usual_quantile, over } => {
             Some(Signal::LagQuantile { quantile: quantile.unwrap_or(usual_quantile), over: window.unwrap_or(over) })
         }
-        (Signal::State(usual), _) => {
+        Signal::State(usual) => {
+            let is_read = states.is_some() || !section.has("states");
             let states = states.unwrap_or(usual);
-            if states.is_empty() {
+            if is_read && states.is_empty() {
                 section.problem("states", "say which, such as states = [\"stalled\"]");
             }
             Some(Signal::State(states))
         }
-        (Signal::Audit(usual), _) => {
+        Signal::Audit(usual) => {
+            let is_read = findings.is_some() || !section.has("findings");
             let findings = findings.unwrap_or(usual);
-            if findings.is_empty() {
+            if is_read && findings.is_empty() {
                 section.problem("findings", "say which, such as findings = [\"replica_missing\"]");
             }
             Some(Signal::Audit(findings))
         }
-        (signal, _) => Some(signal),
+        signal => Some(signal),
     }
 }
 
@@ -169,7 +171,7 @@ fn patterns(section: &mut Section<'_>, key: &'static str) -> Option<Patterns> {
 fn threshold(
     section: &mut Section<'_>,
     severity: Severity,
-    is_duration: bool,
+    is_duration: Option<bool>,
     base: Option<&Threshold>,
 ) -> Option<Threshold> {
     let Some(mut own) = section.section(severity.label()) else {
@@ -178,13 +180,13 @@ fn threshold(
     let count_before = own.problem_count();
     let above = own.duration("above", LAG).map(Span::from);
     let clear = own.duration("clear", Duration::ZERO..=DAY).map(Span::from);
-    if !is_duration && own.has("above") {
+    if is_duration == Some(false) && own.has("above") {
         own.problem("above", "the signal of this rule is so or not, and has no threshold; remove it");
     }
-    if !is_duration && own.has("clear") {
+    if is_duration == Some(false) && own.has("clear") {
         own.problem("clear", "the signal of this rule is so or not, and has no threshold; remove it");
     }
-    if is_duration && base.is_none() {
+    if is_duration == Some(true) && base.is_none() {
         own.require("above", "say from where on, such as \"10s\"");
     }
     let pending_for = own.duration("for", PATIENCE).map(Span::from);

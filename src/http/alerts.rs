@@ -1,0 +1,113 @@
+//! `GET /api/v1/alerts?store=&severity=&state=`: what is pending and what fires, in the shape of Prometheus's own answer, so
+//! that what reads that one reads this one too.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Serialize;
+
+use super::Shared;
+use super::answer::{Parameters, Problem, Success, rfc3339};
+use crate::core::alert::{Alert, Phase, Severity};
+use crate::view::Identity;
+
+/// What an alert that is not over can be.
+const PHASES: [Phase; 2] = [Phase::Firing, Phase::Pending];
+
+/// The answer's data.
+#[derive(Debug, Serialize)]
+pub struct Alerts {
+    alerts: Vec<AlertBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertBody {
+    #[serde(flatten)]
+    told: Told,
+    state: &'static str,
+}
+
+/// What is told of an alert wherever one is told of.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    labels: BTreeMap<&'static str, String>,
+    annotations: BTreeMap<&'static str, String>,
+    #[serde(rename = "activeAt")]
+    active_at: String,
+    /// Text, as Prometheus has it.
+    value: String,
+}
+
+impl Told {
+    /// Of an alert of this gauge's.
+    pub(super) fn of(alert: &Alert, identity: &Identity) -> Told {
+        let labels = alert.labels_in(&identity.cell).into_iter();
+        Told {
+            labels: labels.map(|(name, value)| (name, value.to_string())).collect(),
+            annotations: alert.annotations(&identity.runbooks),
+            active_at: rfc3339(alert.active_at),
+            value: scientific(alert.value),
+        }
+    }
+}
+
+/// As Prometheus writes the value of an alert: the shortest mantissa, an exponent with its sign and at least two digits.
+fn scientific(value: f64) -> String {
+    let text = format!("{value:e}");
+    match text.split_once('e').and_then(|(mantissa, exponent)| Some((mantissa, exponent.parse::<i32>().ok()?))) {
+        Some((mantissa, exponent)) => format!("{mantissa}e{exponent:+03}"),
+        None => text,
+    }
+}
+
+/// Answers, the worst first.
+pub async fn get(
+    State(shared): State<Shared>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Json<Success<Alerts>>, Problem> {
+    let wanted = Parameters::of(query, &["store", "severity", "state"])?;
+    let view = shared.sources.view();
+    let store = wanted.store(&view)?;
+    let severity = wanted.choice("severity", &Severity::ALL, Severity::label)?;
+    let phase = wanted.choice("state", &PHASES, Phase::label)?;
+    let mut alerts: Vec<(usize, Severity, &Alert)> = view
+        .verdicts
+        .alerts
+        .iter()
+        .filter(|(key, _)| store.is_none_or(|wanted| wanted == key.store))
+        .filter(|(key, _)| severity.is_none_or(|wanted| wanted == key.severity))
+        .filter(|(_, alert)| phase.is_none_or(|wanted| wanted == alert.phase()))
+        .filter_map(|(key, alert)| {
+            let rank = PHASES.iter().position(|phase| *phase == alert.phase())?;
+            Some((rank, key.severity, alert))
+        })
+        .collect();
+    alerts.sort_by_key(|(rank, severity, alert)| (*rank, *severity, alert.active_at));
+    let body = |(_, _, alert): (usize, Severity, &Alert)| AlertBody {
+        told: Told::of(alert, &view.identity),
+        state: alert.phase().label(),
+    };
+    Ok(Success::of(Alerts { alerts: alerts.into_iter().map(body).collect() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scientific;
+
+    #[test]
+    fn values_are_written_as_prometheus_writes_them() {
+        for (value, text) in [
+            (0.0, "0e+00"),
+            (1.0, "1e+00"),
+            (62.0, "6.2e+01"),
+            (0.05, "5e-02"),
+            (-1.25, "-1.25e+00"),
+            (1e100, "1e+100"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(scientific(value), text);
+        }
+    }
+}
