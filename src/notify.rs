@@ -323,3 +323,26 @@ impl Teller {
         outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(seats: &[usize], regions: usize) -> Standing {
+        Standing { seats: seats.iter().copied().collect(), regions }
+    }
+
+    #[test]
+    fn there_is_something_to_ask_where_a_seat_or_a_region_is_new_and_nothing_without_a_seat() {
+        let asked = standing(&[0, 1], 3);
+        for (now, is_covered) in [
+            (standing(&[0, 1], 3), true),
+            (standing(&[1], 3), true),
+            (standing(&[0, 1, 2], 3), false),
+            (standing(&[0, 1], 4), false),
+            (standing(&[], 4), true),
+        ] {
+            assert_eq!(asked.covers(&now), is_covered, "{now:?}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::lab::{Lab, Lag};
-use crate::support::{Daemon, free_address, seat, until};
+use crate::support::{Daemon, command, free_address, seat, until};
 
 const SOURCE: &str = "us-east-1";
 const TARGET: &str = "eu-west-1";
@@ -149,4 +149,26 @@ async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells
     let words: Vec<&str> = notified.iter().map(|(status, _)| status.as_str()).collect();
     assert_eq!(words, ["firing", "resolved"]);
     assert_eq!(notified[0].1, notified[1].1, "the one that began");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_which_alertmanager_can_be_reached() {
+    let (alertmanager, nobody) = (Alertmanager::start().await, free_address());
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("tidegauge.toml");
+    let text = format!(
+        "[cell]\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{{ name = \"a\" }}, {{ name = \"b\" }}]\n\
+         [stores.simulated]\n[alerts.push]\nalertmanagers = [{{ url = \"{}\" }}, {{ url = \"http://{nobody}\" }}]\n",
+        alertmanager.url
+    );
+    std::fs::write(&file, text).unwrap();
+    let ended = command(home.path()).arg("--config").arg(&file).args(["check", "--json"]).output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{}", String::from_utf8_lossy(&ended.stderr));
+    let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let rows = report["data"]["rows"].as_array().unwrap().iter();
+    let rows: Vec<&Value> = rows.filter(|row| row["about"] == "alertmanager").collect();
+    let says = |row: usize, words: &str| rows[row]["says"].as_str().unwrap().contains(words);
+    assert!(rows[0]["verdict"] == "ok" && says(0, &alertmanager.url) && says(0, "answers: version "), "{}", rows[0]);
+    assert!(rows[1]["verdict"] == "error" && says(1, &nobody) && says(1, "refused"), "{}", rows[1]);
+    assert!(rows[1]["remedy"].as_str().unwrap().contains("alerts.push"), "{}", rows[1]);
 }

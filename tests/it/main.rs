@@ -13,7 +13,6 @@ mod lab_tests;
 mod azure;
 
 mod alerts_http;
-#[cfg_attr(not(any(feature = "cosmos", feature = "dynamodb")), expect(unused, reason = "nobody has an environment"))]
 mod alone;
 #[cfg(feature = "cosmos")]
 mod azure_account;

@@ -139,9 +139,14 @@ async fn nobody_is_followed_elsewhere() {
 }
 
 #[test]
-fn no_proxy_of_the_environments_is_asked() {
-    let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1"));
-    alone(&proxies, async || {
+fn no_proxy_of_the_environments_is_asked_and_plain_http_needs_no_certificates() {
+    let mut variables =
+        ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1")).to_vec();
+    variables.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, "/nonexistent")));
+    alone(&variables, async || {
+        let settings = AlertmanagerSettings { url: "https://127.0.0.1:1".to_owned(), bearer_token_file: None };
+        let error = format!("{:#}", Alertmanager::new(&settings).unwrap_err());
+        assert!(error.contains("certificates of authorities"), "{error}");
         let server = Server::start(StatusCode::OK, json!("")).await;
         server.alertmanager(None).tell(&[message()]).await.unwrap();
         assert_eq!(server.asked().len(), 1);
