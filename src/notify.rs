@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::alert::Key;
-use crate::core::snapshot::{Seat, StoreSnapshot};
+use crate::core::alert::{Key, speaks_for};
+use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Mono, Span};
 use crate::judging::Adoption;
 use crate::settings::PushSettings;
@@ -197,7 +197,7 @@ impl<R: Receiver> Line<R> {
     }
 }
 
-/// The seats of one store that are this process's, and how many regions there are to know of.
+/// The seats of one store that this process speaks for, and how many regions there are to know of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Standing {
     seats: BTreeSet<usize>,
@@ -206,7 +206,7 @@ struct Standing {
 
 impl Standing {
     fn of(store: &StoreSnapshot) -> Standing {
-        let ours = store.seats.iter().enumerate().filter(|(_, seat)| **seat == Some(Seat::Ours));
+        let ours = store.seats.iter().enumerate().filter(|(_, seat)| speaks_for(**seat));
         Standing { seats: ours.map(|(region, _)| region).collect(), regions: store.plan.regions.len() }
     }
 

@@ -232,12 +232,19 @@ impl Key {
 /// Whether this process is to tell others of an alert: the one that writes where it is measured from, as it alone asks
 /// providers. A standby measures the same, and takes over with the seat.
 pub fn is_ours(store: &StoreSnapshot, subject: &Subject) -> bool {
-    let holds = |region: RegionId| store.seats.get(region.index()) == Some(&Some(Seat::Ours));
+    let speaks = |region: RegionId| store.seats.get(region.index()).is_some_and(|seat| speaks_for(*seat));
     match (store.plan.local, subject) {
-        (Some(local), _) => holds(local),
-        (None, Subject::Pair(source, _) | Subject::Source(source)) => holds(*source),
-        (None, Subject::Target(_) | Subject::Finding(..)) => store.plan.region_ids().any(holds),
+        (Some(local), _) => speaks(local),
+        (None, Subject::Pair(source, _) | Subject::Source(source)) => speaks(*source),
+        (None, Subject::Target(_) | Subject::Finding(..)) => store.plan.region_ids().any(speaks),
     }
+}
+
+/// Whether a process with this seat tells others of what it sees from there. Where it cannot find out whether somebody else
+/// writes, as the region does not answer, it may be the only one that is left: two who tell the same are one alert, and nobody
+/// is none.
+pub fn speaks_for(seat: Option<Seat>) -> bool {
+    matches!(seat, Some(Seat::Ours | Seat::Unread | Seat::Taking))
 }
 
 fn covers(rule: &Rule, store: &StoreSnapshot, pair: &PairSnapshot) -> bool {

@@ -7,7 +7,7 @@ use tidegauge::core::alert::{Alert, Phase, Remembered, Rule, is_ours};
 use tidegauge::core::inspection::{Capacity, Inspection, Mode, Replica, ReplicaStatus};
 use tidegauge::core::judge::{self, Transition, Verdicts};
 use tidegauge::core::model::{Plan, RegionId};
-use tidegauge::core::snapshot::StoreSnapshot;
+use tidegauge::core::snapshot::{Seat, StoreSnapshot};
 use tidegauge::core::time::{Mono, Span, Wall};
 use tidegauge::settings::Settings;
 use tidegauge::stores::simulated::world::Lag;
@@ -359,8 +359,17 @@ fn who_writes_tells_and_who_stands_by_does_not() {
     watch.run_until(30.0);
     let (key, _) = watch.verdicts.alerts.iter().next().unwrap();
     assert!(is_ours(&snapshot, &key.subject));
-    snapshot.seats[0] = None;
-    assert!(!is_ours(&snapshot, &key.subject), "{:?}", key.subject);
+    for (seat, tells) in [
+        (None, false),
+        (Some(Seat::Held), false),
+        (Some(Seat::Newer), false),
+        // The region does not say who writes there: it may be nobody.
+        (Some(Seat::Unread), true),
+        (Some(Seat::Taking), true),
+    ] {
+        snapshot.seats[0] = seat;
+        assert_eq!(is_ours(&snapshot, &key.subject), tells, "{seat:?}");
+    }
 }
 
 /// What a region says that can take so many units a second.
