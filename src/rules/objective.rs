@@ -132,7 +132,7 @@ fn alert(alerts: &AlertSettings, burn: &Burn) -> Entry {
         annotations: annotations(
             alerts,
             name,
-            format!("{}: is late too much of the time", words::PAIR),
+            format!("{} is late too much of the time", words::PAIR),
             format!(
                 "Over the last {window}, and still over the last {}, current lag was above {} for so much of the time that the \
                  objective's budget ({} of the time) is used up {{{{ $value | humanize }}}} times as fast as it may be.",

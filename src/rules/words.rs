@@ -22,12 +22,12 @@ pub(super) fn summary(rule: &Rule, side: Option<Side>) -> String {
     }
     let words = rule.signal.words();
     match side {
-        None => format!("{PAIR}: {words}"),
+        None => format!("{PAIR} {words}"),
         Some(Side::Source) => {
-            format!("{{{{ $labels.store }}}}: every pair from {{{{ $labels.source_region }}}}: {words}")
+            format!("{{{{ $labels.store }}}}: every pair from {{{{ $labels.source_region }}}} {words}")
         }
         Some(Side::Target) => {
-            format!("{{{{ $labels.store }}}}: every pair to {{{{ $labels.target_region }}}}: {words}")
+            format!("{{{{ $labels.store }}}}: every pair to {{{{ $labels.target_region }}}} {words}")
         }
     }
 }
@@ -79,21 +79,13 @@ fn quantity(signal: &Signal) -> String {
 /// What a page is about of which one gauge says that it is so, and the other that it is not.
 pub(super) fn disagreement(rule: &Rule) -> (String, String) {
     let name = &rule.name;
-    let summary = format!("{PAIR}: gauges of a cell disagree on whether it {}", whether(&rule.signal));
+    let summary = format!("{PAIR}: gauges of a cell disagree on whether it {}", rule.signal.words());
     let together = if rule.per == Per::Pair { "" } else { " of every pair of a region" };
     let description = format!(
         "{name} pages once two gauges of a cell say so{together}, where two are there. Here one of them does, for minutes, \
          and another does not: see which of the two has trouble of its own. {REASON}"
     );
     (summary, description)
-}
-
-fn whether(signal: &Signal) -> String {
-    let words = signal.words();
-    match words.strip_prefix("is ") {
-        Some(words) => format!("is {words}"),
-        None => format!("is so that {words}"),
-    }
 }
 
 /// Why, as far as the metric knows it.

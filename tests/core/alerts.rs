@@ -138,7 +138,7 @@ fn a_stall_is_a_page_with_its_pair_and_its_cause_and_is_over_when_it_is_over() {
     let ticket = watch.when(&lag[1], Phase::Firing)[0];
     assert!((30.0 + 10.0 + 300.0 - 1.0..=30.0 + 10.0 + 300.0 + 1.0).contains(&ticket), "{ticket}");
     let alert = watch.alert(stalled);
-    assert_eq!(&*alert.summary, "orders: region-0 → region-1: is stalled");
+    assert_eq!(&*alert.summary, "orders: region-0 → region-1 is stalled");
     assert!(alert.cause.contains("nothing new has become visible in region-1 for 370"), "{}", alert.cause);
     let is = watch.alert(&lag[0]);
     assert!((369.0..371.5).contains(&is.value), "{}", is.value);

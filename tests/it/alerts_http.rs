@@ -99,7 +99,7 @@ async fn a_stalled_pair_is_pending_then_fires_with_its_cause_and_its_runbook_and
         })
     );
     let annotations = &stalled["annotations"];
-    assert_eq!(annotations["summary"], "orders: us-east-1 → eu-west-1: is stalled");
+    assert_eq!(annotations["summary"], "orders: us-east-1 → eu-west-1 is stalled");
     assert_eq!(annotations["runbook_url"], "docs/runbooks/TidegaugeStalled.md");
     let cause = annotations["description"].as_str().unwrap();
     let pairs = gauge.pairs("?source_region=us-east-1&target_region=eu-west-1").await;

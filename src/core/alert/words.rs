@@ -87,28 +87,38 @@ pub(super) fn summary(rule: &Rule, store: &StoreSnapshot, subject: &Subject) -> 
         Subject::Target(region) => format!("{name}: every pair to {}", store.region(*region)),
         Subject::Finding(region, kind) => return format!("{name}: {}: {}", region, kind.label()).into(),
     };
-    format!("{what}: {}", rule.signal.words()).into()
+    format!("{what} {}", rule.signal.words()).into()
 }
 
 impl Signal {
-    /// What it means that the signal is over its threshold.
+    /// What is so where the signal is over its threshold, as what follows the pair's name in a sentence.
     pub fn words(&self) -> String {
         match self {
             Signal::CurrentLag => "is late".to_owned(),
-            Signal::Overdue => "the next heartbeat is overdue".to_owned(),
-            Signal::Staleness => "what is visible is old".to_owned(),
+            Signal::Overdue => "has an overdue heartbeat".to_owned(),
+            Signal::Staleness => "shows old data".to_owned(),
             Signal::MergedLag => "is late, by the best that is known".to_owned(),
             Signal::LagQuantile { quantile, over } => {
-                format!("the {} of lag over {} is high", quantile.label(), over.label())
+                format!("has a high {} of lag over {}", quantile.label(), over.label())
             }
-            Signal::State(states) => {
-                let states: Vec<&str> = states.iter().copied().map(State::label).collect();
-                format!("is {}", states.join(" or ").replace('_', " "))
-            }
-            Signal::ProviderDisagrees => "what the provider says does not fit the heartbeats".to_owned(),
-            Signal::Clock => "the clocks of the two ends differ".to_owned(),
-            Signal::Audit(_) => "the set-up is not right".to_owned(),
+            Signal::State(states) => states.iter().copied().map(state_words).collect::<Vec<_>>().join(" or "),
+            Signal::ProviderDisagrees => "is not as its provider says".to_owned(),
+            Signal::Clock => "has clocks that differ".to_owned(),
+            Signal::Audit(_) => "is not set up right".to_owned(),
         }
+    }
+}
+
+fn state_words(state: State) -> &'static str {
+    match state {
+        State::Unknown => "is unknown",
+        State::ReadFailing => "cannot be read",
+        State::WriteFailing => "takes no heartbeats",
+        State::WriterSilent => "has no writer",
+        State::Throttled => "is throttled",
+        State::Stalled => "is stalled",
+        State::Lagging => "is lagging",
+        State::Ok => "is ok",
     }
 }
 
