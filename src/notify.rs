@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::alert::{Key, speaks_for};
-use crate::core::snapshot::StoreSnapshot;
+use crate::core::alert::Key;
+use crate::core::snapshot::{Seat, StoreSnapshot};
 use crate::core::time::{Mono, Span};
 use crate::judging::Adoption;
 use crate::settings::PushSettings;
@@ -34,11 +34,15 @@ pub use message::{Known, Message};
 use message::Version;
 
 /// Alerts that are told in one request.
-pub const BATCH: usize = 64;
+pub const BATCH: usize = 512;
 /// Each request has to be answered within this.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 /// What fires is held back for so long at most while an Alertmanager does not say what it remembers.
 const HOLD: Span = Span::from_millis(10_000);
+/// Nothing in here waits for longer than a deadline or a pause: after so long this process stood still…
+const STOOD_STILL: Span = Span::from_millis(8_000);
+/// … and somebody else may have its seats: so long it takes to find out.
+const QUIET: Span = Span::from_millis(5_000);
 /// Verdicts wake the task; a seat that is taken or lost is noticed this soon.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first pause after a failure; the next is twice as long, and so on.
@@ -68,8 +72,8 @@ pub trait Receiver: Send + Sync + 'static {
     /// Tells of some alerts, at most [`BATCH`].
     fn tell(&self, messages: &[Message]) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// What is remembered of a store as alerts of a cell; an empty name is that of a cell without one.
-    fn remembered(&self, store: &str, cell: &str) -> impl Future<Output = Result<Vec<Known>, Trouble>> + Send;
+    /// What is remembered as alerts of a cell.
+    fn remembered(&self, cell: &str) -> impl Future<Output = Result<Vec<Known>, Trouble>> + Send;
 }
 
 /// Requests to one Alertmanager, by what came of them.
@@ -126,7 +130,7 @@ pub async fn run<R: Receiver>(
     stop: CancellationToken,
 ) {
     let mut line = Line { receiver, counts, is_answering: false, is_down: false };
-    let mut teller = Teller { sources, resend, resend_at: None, told: BTreeMap::new(), seats: Vec::new() };
+    let mut teller = Teller::new(sources, resend);
     let mut verdicts = teller.sources.judged.verdicts.clone();
     let telling = async {
         let mut pause = PAUSE_MIN;
@@ -169,8 +173,8 @@ impl<R: Receiver> Line<R> {
         self.note(answer)
     }
 
-    async fn remembered(&mut self, store: &str, cell: &str) -> Result<Vec<Known>, Trouble> {
-        let answer = timeout(DEADLINE, self.receiver.remembered(store, cell)).await;
+    async fn remembered(&mut self, cell: &str) -> Result<Vec<Known>, Trouble> {
+        let answer = timeout(DEADLINE, self.receiver.remembered(cell)).await;
         self.note(answer)
     }
 
@@ -206,7 +210,7 @@ struct Standing {
 
 impl Standing {
     fn of(store: &StoreSnapshot) -> Standing {
-        let ours = store.seats.iter().enumerate().filter(|(_, seat)| speaks_for(**seat));
+        let ours = store.seats.iter().enumerate().filter(|(_, seat)| seat.is_some_and(Seat::may_be_ours));
         Standing { seats: ours.map(|(region, _)| region).collect(), regions: store.plan.regions.len() }
     }
 
@@ -228,38 +232,63 @@ struct Asked {
 /// What one receiver knows.
 struct Teller {
     sources: Sources,
-    resend: Duration,
-    /// When all is told again.
-    resend_at: Option<Mono>,
-    /// What it was told since all was told last.
-    told: BTreeMap<Key, Version>,
+    resend: Span,
+    /// What it was told of each alert, and when.
+    told: BTreeMap<Key, (Version, Mono)>,
     /// By store.
     seats: Vec<Asked>,
+    /// When this process was last seen to run.
+    seen: Mono,
+    /// Nothing is told before: this process stood still.
+    quiet_until: Option<Mono>,
 }
 
 impl Teller {
+    fn new(sources: Sources, resend: Duration) -> Teller {
+        let (told, seats, seen) = (BTreeMap::new(), Vec::new(), sources.clock.mono());
+        Teller { sources, resend: resend.into(), told, seats, seen, quiet_until: None }
+    }
+
     fn until_resend(&self) -> Duration {
         let now = self.sources.clock.mono();
-        self.resend_at.map_or(self.resend, |at| (at - now).to_duration())
+        let firing = self.told.values().filter(|(version, _)| version.fires());
+        firing.map(|(_, told_at)| (*told_at + self.resend - now).to_duration()).min().unwrap_or(LOOK_EVERY)
     }
 
     /// Asks what there is to ask, and tells what there is to tell.
     async fn round<R: Receiver>(&mut self, line: &mut Line<R>) -> Result<(), Failed> {
+        self.look_at_the_clock();
+        if self.is_quiet() {
+            return Ok(());
+        }
         let asked = self.take_over(line).await;
         let view = self.sources.view();
-        if self.resend_at.is_none_or(|at| view.now.mono >= at) {
-            self.told.clear();
-            self.resend_at = Some(view.now.mono + Span::from(self.resend));
-        }
-        let mut wanted = message::all(&view, Span::from(self.resend));
+        let wanted: BTreeMap<&Key, Version> = message::all(&view).collect();
         self.told.retain(|key, _| wanted.contains_key(key));
-        wanted.retain(|key, (version, _)| self.told.get(key) != Some(version) && !self.is_held(key.store, &view));
+        let is_news = |key: &Key, version: &Version| self.told.get(key).is_none_or(|(told, _)| told != version);
+        let is_due = |key: &Key, version: &Version| {
+            version.fires() && self.told.get(key).is_some_and(|(_, told_at)| view.now.mono - *told_at >= self.resend)
+        };
+        let open = wanted.iter().filter(|(key, _)| !self.is_held(key.store, &view));
+        // What is new first: there may be much to be told again.
+        let mut due: Vec<(bool, Key, Version)> = open
+            .map(|(key, version)| (is_news(key, version), (*key).clone(), *version))
+            .filter(|(is_news, key, version)| *is_news || is_due(key, version))
+            .collect();
+        due.sort_by_key(|(is_news, _, _)| !is_news);
         let mut told = Ok(());
-        let (news, messages): (Vec<(Key, Version)>, Vec<Message>) =
-            wanted.into_iter().map(|(key, (version, message))| ((key, version), message)).unzip();
-        for (news, messages) in news.chunks(BATCH).zip(messages.chunks(BATCH)) {
-            match line.tell(messages).await {
-                Ok(()) => self.told.extend(news.iter().cloned()),
+        for due in due.chunks(BATCH) {
+            let now = self.sources.clock.now();
+            let body = |(_, key, version): &(bool, Key, Version)| {
+                Some(message::message(view.verdicts.alerts.get(key)?, *version, &view, now.wall, self.resend))
+            };
+            let messages: Vec<Message> = due.iter().filter_map(body).collect();
+            let answer = line.tell(&messages).await;
+            if self.look_at_the_clock() {
+                return Ok(());
+            }
+            match answer {
+                Ok(()) => self.told.extend(due.iter().map(|(_, key, version)| (key.clone(), (*version, now.mono)))),
                 // One that it does not like is no reason to keep the others back.
                 Err(Trouble::Refused(_)) => told = Err(Failed),
                 Err(Trouble::NoAnswer(_)) => {
@@ -269,6 +298,24 @@ impl Teller {
             }
         }
         asked.and(told).inspect(|()| line.is_well())
+    }
+
+    /// Whether this process stood still since it was last seen to run. Then its seats count as lost: whoever has them now told
+    /// in between what is not known here.
+    fn look_at_the_clock(&mut self) -> bool {
+        let now = self.sources.clock.mono();
+        let stood_still = now - std::mem::replace(&mut self.seen, now) > STOOD_STILL;
+        if stood_still {
+            self.quiet_until = Some(now + QUIET);
+            self.told.clear();
+            self.seats.clear();
+        }
+        stood_still
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.quiet_until = self.quiet_until.filter(|until| self.seen < *until);
+        self.quiet_until.is_some()
     }
 
     /// Whether nothing is to be told of a store yet, as there may be something to take over first.
@@ -281,7 +328,7 @@ impl Teller {
     async fn take_over<R: Receiver>(&mut self, line: &mut Line<R>) -> Result<(), Failed> {
         let view = self.sources.view();
         self.seats.resize_with(view.stores.len(), Asked::default);
-        let mut questions = Vec::new();
+        let mut asking = Vec::new();
         for (place, (store, asked)) in view.stores.iter().zip(&mut self.seats).enumerate() {
             let standing = Standing::of(store);
             // A seat that was lost may come back, with what others told in between.
@@ -290,25 +337,16 @@ impl Teller {
                 true => asked.waiting_since = None,
                 false => {
                     asked.waiting_since.get_or_insert(view.now.mono);
-                    questions.push((place, standing));
+                    asking.push((place, standing));
                 }
             }
         }
-        let (mut remembered, mut answered, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
-        for (place, standing) in questions {
-            let (store, cell) = (&view.stores[place].plan.store, &view.identity.cell);
-            match line.remembered(store, cell).await {
-                Ok(known) => {
-                    remembered.extend(message::adoptable(known, cell, self.sources.clock.wall()));
-                    answered.push((place, standing));
-                }
-                Err(Trouble::Refused(_)) => outcome = Err(Failed),
-                Err(Trouble::NoAnswer(_)) => {
-                    outcome = Err(Failed);
-                    break;
-                }
-            }
+        if asking.is_empty() {
+            return Ok(());
         }
+        let cell = &view.identity.cell;
+        let Ok(known) = line.remembered(cell).await else { return Err(Failed) };
+        let remembered = message::adoptable(known, cell, self.sources.clock.wall());
         if !remembered.is_empty() {
             let (done, taken) = oneshot::channel();
             // Without a judge there is nothing to be told either.
@@ -317,32 +355,9 @@ impl Teller {
                 tracing::info!(alertmanager = %line.counts.url, count, "took over alerts that were firing");
             }
         }
-        for (place, standing) in answered {
+        for (place, standing) in asking {
             self.seats[place] = Asked { standing, waiting_since: None };
         }
-        outcome
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn standing(seats: &[usize], regions: usize) -> Standing {
-        Standing { seats: seats.iter().copied().collect(), regions }
-    }
-
-    #[test]
-    fn there_is_something_to_ask_where_a_seat_or_a_region_is_new_and_nothing_without_a_seat() {
-        let asked = standing(&[0, 1], 3);
-        for (now, is_covered) in [
-            (standing(&[0, 1], 3), true),
-            (standing(&[1], 3), true),
-            (standing(&[0, 1, 2], 3), false),
-            (standing(&[0, 1], 4), false),
-            (standing(&[], 4), true),
-        ] {
-            assert_eq!(asked.covers(&now), is_covered, "{now:?}");
-        }
+        Ok(())
     }
 }

@@ -55,9 +55,11 @@ fn entry(alerts: &AlertSettings, rule: &Rule, threshold: &Threshold, side: Optio
         (false, Severity::Ticket) => Votes::Any,
     };
     let mut labels = vec![("severity", threshold.severity.label().to_owned())];
-    if let (Per::Region, Some(side)) = (rule.per, side) {
-        labels.push(("side", side.label().to_owned()));
+    if let Some(side) = side {
         labels.push(("region", format!("{{{{ $labels.{} }}}}", side.region_label())));
+        if rule.per == Per::Region {
+            labels.push(("side", side.label().to_owned()));
+        }
     }
     let is_silent_fire = matches!(rule.signal, Signal::Audit(_)) && rule.no_data == NoData::Fire;
     Entry {

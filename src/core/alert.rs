@@ -146,6 +146,11 @@ impl Alerts {
         self.0.iter()
     }
 
+    /// One of them.
+    pub fn get(&self, key: &Key) -> Option<&Alert> {
+        self.0.get(key)
+    }
+
     /// Whether nothing is pending, fires or was resolved a while ago.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -230,21 +235,19 @@ impl Key {
 }
 
 /// Whether this process is to tell others of an alert: the one that writes where it is measured from, as it alone asks
-/// providers. A standby measures the same, and takes over with the seat.
+/// providers. A standby measures the same, and takes over with the seat. Two who tell the same are one alert, and nobody is
+/// none: so whoever may be the only one tells.
 pub fn is_ours(store: &StoreSnapshot, subject: &Subject) -> bool {
-    let speaks = |region: RegionId| store.seats.get(region.index()).is_some_and(|seat| speaks_for(*seat));
+    let speaks = |region: RegionId| store.seats.get(region.index()).copied().flatten().is_some_and(Seat::may_be_ours);
     match (store.plan.local, subject) {
         (Some(local), _) => speaks(local),
-        (None, Subject::Pair(source, _) | Subject::Source(source)) => speaks(*source),
-        (None, Subject::Target(_) | Subject::Finding(..)) => store.plan.region_ids().any(speaks),
+        (None, Subject::Pair(region, _) | Subject::Source(region) | Subject::Target(region)) => speaks(*region),
+        (None, Subject::Finding(region, _)) => {
+            let named = store.plan.region_ids().find(|id| store.region(*id) == region);
+            // One that nobody measures is told of by whoever has the first of those that are.
+            named.or_else(|| store.plan.region_ids().next()).is_some_and(speaks)
+        }
     }
-}
-
-/// Whether a process with this seat tells others of what it sees from there. Where it cannot find out whether somebody else
-/// writes, as the region does not answer, it may be the only one that is left: two who tell the same are one alert, and nobody
-/// is none.
-pub fn speaks_for(seat: Option<Seat>) -> bool {
-    matches!(seat, Some(Seat::Ours | Seat::Unread | Seat::Taking))
 }
 
 fn covers(rule: &Rule, store: &StoreSnapshot, pair: &PairSnapshot) -> bool {

@@ -257,10 +257,10 @@ pub fn statuses(store: &StoreSnapshot, now: Mono) -> Vec<(Arc<str>, ReplicaStatu
     statuses
 }
 
-/// What a running gauge knows; empty where it is not the one that writes, or nothing is to be looked at.
+/// What a running gauge knows; empty where somebody else writes, or nothing is to be looked at. Why nobody can write is told, too.
 pub fn facts_of(store: &StoreSnapshot, now: Mono) -> Vec<Facts> {
     let plan = &store.plan;
-    let is_active = plan.region_ids().any(|region| store.seats[region.index()] == Some(Seat::Ours));
+    let is_active = plan.region_ids().any(|region| store.seats[region.index()].is_some_and(Seat::may_be_ours));
     if plan.inspect_every.is_none() || !is_active {
         return Vec::new();
     }

@@ -78,6 +78,14 @@ pub enum Seat {
     Ours,
 }
 
+impl Seat {
+    /// Whether this process writes, or may be the only one that could: where a region does not answer, nobody can find out
+    /// whether somebody else writes there.
+    pub fn may_be_ours(self) -> bool {
+        matches!(self, Seat::Ours | Seat::Unread | Seat::Taking)
+    }
+}
+
 /// On how many clocks a pair is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Measured {

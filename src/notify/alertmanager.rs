@@ -108,12 +108,11 @@ impl Receiver for Alertmanager {
         self.send(self.http.post(self.address("alerts")?).json(messages)).await.map(drop)
     }
 
-    async fn remembered(&self, store: &str, cell: &str) -> Result<Vec<Known>, Trouble> {
+    async fn remembered(&self, cell: &str) -> Result<Vec<Known>, Trouble> {
         let mut address = self.address("alerts")?;
-        // Names of stores and cells need no quoting. No name at all is what an absent label is held against.
+        // Names of cells need no quoting. No name at all is what an absent label is held against.
         address
             .query_pairs_mut()
-            .append_pair("filter", &format!("store=\"{store}\""))
             .append_pair("filter", &format!("cell=\"{cell}\""))
             .extend_pairs(["active", "silenced", "inhibited", "unprocessed"].map(|kind| (kind, "true")));
         let response = self.send(self.http.get(address)).await?;

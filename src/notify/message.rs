@@ -9,8 +9,10 @@ use crate::core::alert::{Alert, Key, Phase, Remembered, is_ours};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
-/// A firing alert that is not told again for so many times the interval is over, as far as the Alertmanager is concerned.
+/// A firing alert that is not told again for so many times the interval is over, as far as the Alertmanager is concerned…
 const EXPIRES_AFTER: i64 = 4;
+/// … and for no less than this: one answer that is late must not end it.
+const EXPIRES_MIN: Span = Span::from_millis(30_000);
 
 /// All labels that an alert of a gauge may have. One with others is somebody else's: a Prometheus's with the same rules, say.
 const LABELS: [&str; 9] =
@@ -34,33 +36,46 @@ pub struct Message {
 }
 
 /// Which firing of an alert, and whether it is over: what has to be told at once when it changes.
-pub(super) type Version = (Wall, Option<Wall>);
-
-/// Everything that an Alertmanager is to know: what fires or was resolved a while ago, and is this process's to tell.
-pub(super) fn all(view: &View, resend: Span) -> BTreeMap<Key, (Version, Message)> {
-    let alerts = view.verdicts.alerts.iter();
-    let alerts = alerts.filter(|(key, _)| view.stores.get(key.store).is_some_and(|store| is_ours(store, &key.subject)));
-    alerts.filter_map(|(key, alert)| Some((key.clone(), message(alert, view, resend)?))).collect()
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Version {
+    starts_at: Wall,
+    resolved_at: Option<Wall>,
 }
 
-fn message(alert: &Alert, view: &View, resend: Span) -> Option<(Version, Message)> {
+impl Version {
+    /// Whether it still fires, and so has to be told again.
+    pub(super) fn fires(&self) -> bool {
+        self.resolved_at.is_none()
+    }
+}
+
+/// Everything that an Alertmanager is to know: what fires or was resolved a while ago, and is this process's to tell.
+pub(super) fn all(view: &View) -> impl Iterator<Item = (&Key, Version)> {
+    let alerts = view.verdicts.alerts.iter();
+    let alerts = alerts.filter(|(key, _)| view.stores.get(key.store).is_some_and(|store| is_ours(store, &key.subject)));
+    alerts.filter_map(|(key, alert)| Some((key, version(alert)?)))
+}
+
+fn version(alert: &Alert) -> Option<Version> {
     // An Alertmanager says the time to the millisecond, and what is told again has to fit what it said.
     let starts_at = alert.fired_at?.floor(Span::from_millis(1));
-    let resolved_at = match alert.phase() {
-        Phase::Pending => return None,
-        Phase::Firing => None,
-        Phase::Resolved => Some(alert.resolved_at?),
+    match alert.phase() {
+        Phase::Pending => None,
+        Phase::Firing => Some(Version { starts_at, resolved_at: None }),
+        Phase::Resolved => Some(Version { starts_at, resolved_at: Some(alert.resolved_at?) }),
+    }
+}
+
+/// What is sent of an alert at `now`.
+pub(super) fn message(alert: &Alert, version: Version, view: &View, now: Wall, resend: Span) -> Message {
+    let until = now + resend.times(EXPIRES_AFTER).max(EXPIRES_MIN);
+    // What ends before it began is refused, and a clock that was set back would have it so.
+    let (starts_at, ends_at) = match version.resolved_at {
+        Some(resolved_at) => (version.starts_at.min(resolved_at), resolved_at),
+        None => (version.starts_at, until.max(version.starts_at)),
     };
-    let ends_at = resolved_at.unwrap_or(view.now.wall + resend.times(EXPIRES_AFTER));
     let labels = alert.labels_in(&view.identity.cell).into_iter().map(|(name, value)| (name, value.to_string()));
-    let message = Message {
-        labels: labels.collect(),
-        annotations: alert.annotations(&view.identity.runbooks),
-        starts_at,
-        // What ends before it began is refused, and a clock that is set back would have it so.
-        ends_at: ends_at.max(starts_at),
-    };
-    Some(((starts_at, resolved_at), message))
+    Message { labels: labels.collect(), annotations: alert.annotations(&view.identity.runbooks), starts_at, ends_at }
 }
 
 fn instant<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {

@@ -138,9 +138,9 @@ fn vote(rule: &Rule) -> String {
                 1 => states_of,
                 _ => call(&format!("max by (job, instance, {PAIR})"), &states_of),
             };
+            // Who cannot look is no witness that all is well, nor that somebody knows.
             let blind = [State::Unknown, State::ReadFailing].into_iter().filter(|state| !states.contains(state));
             match any_of("state", blind.map(State::label)) {
-                Some(_) if is_unknown_alone(&rule.signal) => is_in,
                 Some(blind) => {
                     let blind = of("tidegauge_pair_state", Some(blind));
                     let unless = format!("{is_in}\nunless on (job, instance, {PAIR})\n{blind} == 1");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::core::alert::{NoData, Per, Rule, Signal, Threshold};
+use crate::core::alert::{NoData, Rule, Signal, Threshold};
 use crate::core::assess::State;
 use crate::core::audit::Kind;
 
@@ -80,9 +80,8 @@ fn quantity(signal: &Signal) -> String {
 pub(super) fn disagreement(rule: &Rule) -> (String, String) {
     let name = &rule.name;
     let summary = format!("{PAIR}: gauges of a cell disagree on whether it {}", rule.signal.words());
-    let together = if rule.per == Per::Pair { "" } else { " of every pair of a region" };
     let description = format!(
-        "{name} pages once two gauges of a cell say so{together}, where two are there. Here one of them does, for minutes, \
+        "{name} pages once two gauges of a cell say so, where two are there. Here one of them does, for minutes, \
          and another does not: see which of the two has trouble of its own. {REASON}"
     );
     (summary, description)

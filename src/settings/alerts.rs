@@ -20,6 +20,15 @@ const SHIPPED: &str = include_str!("alerts.toml");
 /// Where the runbooks are, beside the program.
 const RUNBOOKS: &str = "docs/runbooks";
 
+/// What `tidegauge rules` adds: a rule of one's own of such a name would go where these are sent.
+const RESERVED: [&str; 5] = [
+    "TidegaugeGaugeAbsent",
+    "TidegaugeGaugesDisagree",
+    "TidegaugeObjectiveBurn",
+    "TidegaugeSettingsRefused",
+    "TidegaugeWatchdog",
+];
+
 /// More rules than this are refused: each is held against every pair.
 const RULES_MAX: usize = 100;
 
@@ -64,6 +73,12 @@ impl AlertSettings {
                 one.forgive();
                 continue;
             };
+            if RESERVED.contains(&name.as_str()) {
+                one.problem(
+                    "name",
+                    format!("{name:?} is an alert that `tidegauge rules` adds; call it something else"),
+                );
+            }
             if named.contains(&name) {
                 one.problem("name", format!("there is another rule {name:?}; give each a name of its own"));
             }

@@ -200,6 +200,13 @@ impl Settings {
     /// What an operator should know of settings that are right. `check` prints it.
     pub fn notices(&self) -> Vec<String> {
         let mut notices: Vec<String> = self.runnable().err().iter().map(NotRunnable::to_string).collect();
+        if self.role == Role::Gauge && self.cell.name.is_none() && !self.stores.is_empty() {
+            notices.push(
+                "cell.name is not set: for alerts all gauges without one are of one cell, and nobody is told that this one \
+                 is gone while any of them lives"
+                    .to_owned(),
+            );
+        }
         if !self.server.listen.ip().is_loopback() {
             notices.push(format!(
                 "server.listen = \"{}\" is not loopback: whoever reaches it can use the whole API; for Prometheus, \
@@ -235,6 +242,10 @@ impl Settings {
         let alerts = AlertSettings::read(root.section_or_empty("alerts"));
         if role == Role::Observer && alerts.push.is_some() {
             root.problem("alerts", "an observer tells nobody, its cell's gauge does; remove alerts.push");
+        }
+        if alerts.push.is_some() && cell.name.is_none() {
+            let message = "alerts of cells without a name cannot be told apart; set cell.name, to a name of its own";
+            root.problem("alerts.push", message);
         }
         let count_before = root.problem_count();
         let sections = root.sections("stores", "[[stores]]");

@@ -6,6 +6,10 @@ use crate::core::time::{Mono, Span};
 /// Resolved alerts are remembered for so long, so that they can be told to whoever was not there: as Prometheus does.
 pub const RESOLVED_KEPT: Span = Span::from_millis(15 * 60 * 1_000);
 
+/// Looks are a fraction of a second apart. Where they are further apart than this, the process stood still, and nobody knows
+/// what was in between.
+pub const GAP: Span = Span::from_millis(2_000);
+
 /// What a signal says at one moment, held against one threshold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sight {
@@ -89,12 +93,16 @@ impl Course {
         };
         let Some(course) = before else { return (sight == Sight::Over).then(begun) };
         let elapsed = now - course.seen;
-        let course = Course { seen: now, ..course };
+        let mut course = Course { seen: now, ..course };
+        // Time in which nobody knew is no time over the threshold, nor one in which all was well.
+        if course.phase != Phase::Resolved && (sight == Sight::NoData || elapsed > GAP) {
+            course.since = course.since + elapsed;
+            course.clear_since = course.clear_since.map(|since| since + elapsed);
+        }
         match (course.phase, sight) {
             (Phase::Pending, Sight::Over) if now - course.since >= patience.pending_for => Some(Course::firing(now)),
             (Phase::Pending, Sight::Over) => Some(course),
-            // Time in which nobody knew is no time over the threshold…
-            (Phase::Pending, Sight::NoData) => Some(Course { since: course.since + elapsed, ..course }),
+            (Phase::Pending | Phase::Firing, Sight::NoData) => Some(course),
             (Phase::Pending, Sight::Between | Sight::Under) => None,
             (Phase::Firing, Sight::Under) => {
                 let since = course.clear_since.unwrap_or(now);
@@ -104,10 +112,6 @@ impl Course {
                 }
             }
             (Phase::Firing, Sight::Over | Sight::Between) => Some(Course { clear_since: None, ..course }),
-            // … nor one in which all was well.
-            (Phase::Firing, Sight::NoData) => {
-                Some(Course { clear_since: course.clear_since.map(|since| since + elapsed), ..course })
-            }
             (Phase::Resolved, Sight::Over) => Some(begun()),
             (Phase::Resolved, _) => (now - course.since < RESOLVED_KEPT).then_some(course),
         }

@@ -26,22 +26,20 @@ pub(super) fn labels(rule: &Rule, severity: Severity, store: &StoreSnapshot, sub
         }
         Subject::Source(region) => {
             labels.push(("source_region", name(region)));
-            if rule.per == Per::Region {
-                labels.push(("region", name(region)));
-                labels.push(("side", "source".into()));
-            }
+            labels.push(("region", name(region)));
         }
         Subject::Target(region) => {
             labels.push(("target_region", name(region)));
-            if rule.per == Per::Region {
-                labels.push(("region", name(region)));
-                labels.push(("side", "target".into()));
-            }
+            labels.push(("region", name(region)));
         }
         Subject::Finding(region, kind) => {
             labels.push(("region", region.clone()));
             labels.push(("finding", kind.label().into()));
         }
+    }
+    if rule.per == Per::Region {
+        let side = if matches!(subject, Subject::Source(_)) { "source" } else { "target" };
+        labels.push(("side", side.into()));
     }
     labels.into()
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::settings::section::Section;
 use crate::settings::words;
 
-/// Alerts that are not told again expire after four of these.
-const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+/// Alerts that are not told again expire after four of these, and what is resolved is remembered for a quarter of an hour.
+const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(180);
 
 /// More Alertmanagers than this are refused.
 const ALERTMANAGERS_MAX: usize = 8;
@@ -18,8 +18,8 @@ const ALERTMANAGERS_MAX: usize = 8;
 pub struct PushSettings {
     /// Each of them is told everything. 1 to 8.
     pub alertmanagers: Vec<AlertmanagerSettings>,
-    /// Time between two times that a firing alert is told: 1 s to 10 m, default 1 m. One that is not told again for four of
-    /// them has expired, as far as the Alertmanager is concerned.
+    /// Time between two times that a firing alert is told: 1 s to 3 m, default 1 m. One that is not told again for four of
+    /// them, and at least 30 s, has expired, as far as the Alertmanager is concerned.
     pub resend: Duration,
 }
 

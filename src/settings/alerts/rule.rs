@@ -50,8 +50,12 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
         section.require("signal", "say what is watched, such as \"current_lag\"");
     }
     let signal = section.choice("signal", &SIGNALS).map(|make| make());
-    // Another signal than the shipped rule's has nothing in common with it.
-    let base = base.filter(|base| signal.as_ref().is_none_or(|signal| signal.label() == base.signal.label()));
+    if let Some((signal, base)) = signal.as_ref().zip(base)
+        && signal.label() != base.signal.label()
+    {
+        let shipped = base.signal.label();
+        section.problem("signal", format!("the shipped rule of this name watches {shipped:?}; name yours differently"));
+    }
     let signal = signal.or_else(|| base.map(|base| base.signal.clone()));
     let signal = read_signal(&mut section, signal);
     let is_audit = matches!(signal, Some(Signal::Audit(_)));

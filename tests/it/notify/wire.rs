@@ -90,10 +90,9 @@ async fn own_alerts_are_asked_for_and_understood() {
         "endsAt": "2026-01-01T00:04:00.000Z",
     }]);
     let server = Server::start(StatusCode::OK, known).await;
-    let known = server.alertmanager(None).remembered("orders", "").await.unwrap();
+    let known = server.alertmanager(None).remembered("here").await.unwrap();
     assert_eq!((known.len(), known[0].starts_at, known[0].ends_at), (1, message().starts_at, message().ends_at));
-    let query =
-        "filter=store%3D%22orders%22&filter=cell%3D%22%22&active=true&silenced=true&inhibited=true&unprocessed=true";
+    let query = "filter=cell%3D%22here%22&active=true&silenced=true&inhibited=true&unprocessed=true";
     assert_eq!(server.asked()[0].0, format!("GET /under/api/v2/alerts?{query}"));
 }
 
@@ -122,7 +121,7 @@ async fn what_is_wrong_is_said() {
     let refused = server.alertmanager(None).tell(&[message()]).await.unwrap_err();
     assert_eq!(refused, Trouble::Refused("it answers 500 Internal Server Error: out ofmemory".to_owned()));
     let server = Server::start(StatusCode::OK, json!("<html>")).await;
-    let other = server.alertmanager(None).remembered("orders", "").await.unwrap_err();
+    let other = server.alertmanager(None).remembered("here").await.unwrap_err();
     assert!(matches!(&other, Trouble::Refused(why) if why.contains("no Alertmanager's")), "{other:?}");
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = AlertmanagerSettings { url: format!("http://{address}"), bearer_token_file: None };
