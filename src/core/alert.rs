@@ -12,7 +12,7 @@ use super::model::RegionId;
 use super::snapshot::{PairSnapshot, Seat, StoreSnapshot};
 use super::time::{Now, Wall};
 
-pub use course::{Course, Patience, Phase, RESOLVED_KEPT, Sight};
+pub use course::{Course, GAP, Patience, Phase, RESOLVED_KEPT, Sight};
 pub use pattern::Patterns;
 pub use rule::{NoData, Over, Per, Quantile, Rule, Severity, Signal, Threshold};
 

@@ -52,6 +52,7 @@ pub use simulated::{
 pub use store::{StoreKind, StoreSettings};
 pub use table::{KeySettings, KeyType, TableSettings};
 
+use crate::core::alert::Rule;
 use error::Problems;
 use section::Section;
 
@@ -207,6 +208,12 @@ impl Settings {
                     .to_owned(),
             );
         }
+        let fits_none =
+            |rule: &&Rule| !self.stores.is_empty() && self.stores.iter().all(|store| !rule.stores.fit(&store.name));
+        notices.extend(self.alerts.rules.iter().filter(fits_none).map(|rule| {
+            let wanted: Vec<&str> = rule.stores.iter().collect();
+            format!("the rule {} is about the stores {}, and there is none of these", rule.name, wanted.join(", "))
+        }));
         if !self.server.listen.ip().is_loopback() {
             notices.push(format!(
                 "server.listen = \"{}\" is not loopback: whoever reaches it can use the whole API; for Prometheus, \

@@ -19,6 +19,7 @@ mod push;
 
 const STORE: &str = r#"
 [cell]
+name = "here"
 central = true
 [[stores]]
 name = "orders"
@@ -314,6 +315,16 @@ fn there_is_nothing_to_run_without_stores() {
 fn a_store_is_of_exactly_one_kind() {
     let found = complaints(&format!("{STORE}\n[stores.redis]"));
     assert!(found[0].ends_with("is of simulated and redis at once; keep exactly one of them"), "{found:?}");
+}
+
+#[test]
+fn a_cell_without_a_name_and_a_rule_that_is_about_no_store_are_noticed() {
+    let unnamed = load(&STORE.replace("name = \"here\"\n", ""), &[]).unwrap().notices();
+    assert!(unnamed.len() == 1 && unnamed[0].starts_with("cell.name is not set: for alerts all gauges"), "{unnamed:?}");
+    let rule = "[[alerts.rules]]\nname = \"TidegaugeStalled\"\nstores = [\"order\", \"carts*\"]";
+    let misspelt = load(&format!("{STORE}{rule}"), &[]).unwrap().notices();
+    let expected = "the rule TidegaugeStalled is about the stores order, carts*, and there is none of these";
+    assert_eq!(misspelt, [expected]);
 }
 
 #[test]

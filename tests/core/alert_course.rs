@@ -1,7 +1,7 @@
 //! The course of one alert, for any sequence of what its signal says.
 
 use proptest::prelude::*;
-use tidegauge::core::alert::{Course, NoData, Patience, Phase, RESOLVED_KEPT, Rule, Severity, Sight};
+use tidegauge::core::alert::{Course, GAP, NoData, Patience, Phase, RESOLVED_KEPT, Rule, Severity, Sight};
 use tidegauge::core::time::{Mono, Span};
 use tidegauge::settings::Settings;
 
@@ -59,7 +59,7 @@ fn counts_as(sight: Sight, no_data: NoData) -> Option<Sight> {
     }
 }
 
-/// For how long up to this look the signal was one of these, looks of which nobody knows taken out of the time.
+/// For how long up to this look the signal was one of these, what nobody knows and what nobody saw taken out of the time.
 fn unbroken(looks: &[Look], upto: usize, no_data: NoData, allowed: &[Sight]) -> Span {
     let mut total = Span::ZERO;
     for (index, (sight, after)) in looks[..=upto].iter().enumerate().rev() {
@@ -67,7 +67,8 @@ fn unbroken(looks: &[Look], upto: usize, no_data: NoData, allowed: &[Sight]) -> 
             Some(sight) if !allowed.contains(&sight) => return total,
             // The time before the first such look belongs to what was before.
             Some(_) if index == 0 || !continues(looks, index, no_data, allowed) => return total,
-            Some(_) => total = total + *after,
+            Some(_) if *after <= GAP => total = total + *after,
+            Some(_) => {}
             None => {}
         }
     }

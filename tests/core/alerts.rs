@@ -404,3 +404,20 @@ fn what_the_audit_finds_is_a_ticket_with_what_to_do_until_it_is_mended() {
     watch.run_until(130.0 + 70.0 + 600.0);
     assert!(watch.firing().is_empty());
 }
+
+#[test]
+fn time_in_which_the_process_stood_still_is_no_time_in_which_anything_was_seen() {
+    let mut watch = Watch::over(vec![calm(3)], rules(""));
+    watch.run_until(30.0);
+    watch.sims[0].down.push(RegionId(2));
+    watch.run_until(42.0);
+    let impaired = "TidegaugeRegionImpaired page orders region-2";
+    assert!(watch.in_phase(Phase::Pending).iter().any(|name| name.starts_with(impaired)));
+    // Nothing runs for forty seconds. Then the first look finds everything as bad as it was, and the next that all is well.
+    watch.steps += 160;
+    watch.step();
+    watch.sims[0].down.clear();
+    watch.run_until(120.0);
+    assert!(watch.told.iter().all(|(_, _, to)| *to != Some(Phase::Firing)), "{:?}", watch.told);
+    assert!(watch.verdicts.alerts.is_empty());
+}

@@ -10,7 +10,7 @@ use crate::core::time::Span;
 fn the_shipped_rules_are_active_without_a_word() {
     let alerts = Settings::from_toml(STORE).unwrap().alerts;
     let names: Vec<&str> = alerts.rules.iter().map(|rule| &*rule.name).collect();
-    assert_eq!(names.len(), 14, "{names:?}");
+    assert_eq!(names.len(), 15, "{names:?}");
     let pages = |name: &str| {
         let rule = alerts.rules.iter().find(|rule| *rule.name == *name).unwrap();
         rule.thresholds[0].severity == Severity::Page
@@ -37,7 +37,7 @@ fn refused(toml: &str) -> String {
 fn a_rule_of_a_shipped_name_changes_what_it_names_alone() {
     let before = rule(&rules(""), "TidegaugeCurrentLagHigh");
     let changed = rules("[[alerts.rules]]\nname = \"TidegaugeCurrentLagHigh\"\npage = { above = \"90s\" }");
-    assert_eq!(changed.len(), 14);
+    assert_eq!(changed.len(), 15);
     let after = rule(&changed, "TidegaugeCurrentLagHigh");
     let page = Threshold { above: Span::from_millis(90_000), clear: Span::from_millis(45_000), ..before.thresholds[0] };
     assert_eq!(after, Rule { thresholds: vec![page, before.thresholds[1]], ..before.clone() });
@@ -51,7 +51,7 @@ fn a_rule_of_a_shipped_name_changes_what_it_names_alone() {
 #[test]
 fn shipped_rules_can_be_left_out_one_by_one_or_all_together() {
     let some = rules("[alerts]\nwithout = [\"TidegaugeThrottled\", \"TidegaugeUnknown\"]");
-    assert_eq!(some.len(), 12);
+    assert_eq!(some.len(), 13);
     assert!(some.iter().all(|rule| &*rule.name != "TidegaugeThrottled" && &*rule.name != "TidegaugeUnknown"));
     assert_eq!(rules("[alerts]\ndefaults = false"), Vec::new());
     let message = refused("[alerts]\nwithout = [\"TidegaugeThrotled\"]");
@@ -165,6 +165,12 @@ fn what_is_wrong_with_a_rule_is_said_by_its_name_with_the_way_out() {
         assert!(message.contains(expected), "{keys}\n{message}");
         assert_eq!(message.lines().count(), 1, "{keys}\n{message}");
     }
+    let other =
+        refused("[[alerts.rules]]\nname = \"TidegaugeStalled\"\nsignal = \"overdue\"\npage = { above = \"1s\" }");
+    assert!(other.contains("the shipped rule of this name watches \"state\"; name yours differently"), "{other}");
+    let reserved =
+        refused("[[alerts.rules]]\nname = \"TidegaugeWatchdog\"\nsignal = \"clock\"\npage = { above = \"1s\" }");
+    assert!(reserved.contains("is an alert that `tidegauge rules` adds; call it something else"), "{reserved}");
     let unnamed = refused("[[alerts.rules]]\nsignal = \"clock\"");
     assert!(unnamed.contains("alerts.rules[0].name: is missing; give the rule a name"), "{unnamed}");
     let misnamed = refused("[[alerts.rules]]\nname = \"1 x\"");

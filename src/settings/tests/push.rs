@@ -59,7 +59,7 @@ fn what_is_wrong_is_said_with_the_way_out() {
         ),
         ("alertmanagers = [{ url = \"https://me@host\" }]", ["url", "leave them out"]),
         ("alertmanagers = [{ url = \"https://host\", token = \"x\" }]", ["token", "bearer_token_file"]),
-        ("resend = \"1h\"\nalertmanagers = [{ url = \"https://host\" }]", ["resend", "10m"]),
+        ("resend = \"1h\"\nalertmanagers = [{ url = \"https://host\" }]", ["resend", "3m"]),
     ] {
         let complaint = refused(toml);
         assert!(words.iter().all(|word| complaint.contains(word)), "{toml}: {complaint}");
@@ -72,4 +72,12 @@ fn an_observer_tells_nobody() {
     let push = "[alerts.push]\nalertmanagers = [{ url = \"https://host\" }]\n";
     let complaints = complaints(&format!("role = \"observer\"\n{settings}{push}"));
     assert!(complaints.iter().any(|complaint| complaint.contains("alerts.push")), "{complaints:#?}");
+}
+
+#[test]
+fn cells_that_tell_have_names() {
+    let toml = STORE.replace("name = \"here\"\n", "") + "[alerts.push]\nalertmanagers = [{ url = \"https://host\" }]";
+    let complaints = complaints(&toml);
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert!(complaints[0].contains("alerts.push") && complaints[0].contains("set cell.name"), "{complaints:?}");
 }
