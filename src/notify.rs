@@ -115,9 +115,19 @@ pub fn start(
 ) -> anyhow::Result<()> {
     for (one, counts) in settings.alertmanagers.iter().zip(sources.notifications.iter()) {
         let receiver = Alertmanager::new(one)?;
-        tasks.spawn(run(receiver, sources.clone(), counts.clone(), settings.resend, stop.clone()));
+        let manner = Manner { resend: settings.resend, labels: settings.labels.clone() };
+        tasks.spawn(run(receiver, sources.clone(), counts.clone(), manner, stop.clone()));
     }
     Ok(())
+}
+
+/// How alerts are told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Manner {
+    /// Time between two times that a firing alert is told.
+    pub resend: Duration,
+    /// Labels that every alert has beside its own.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Tells one receiver, until told to stop. What fires then is left as it is: it still is true, and whoever comes next takes it
@@ -126,11 +136,12 @@ pub async fn run<R: Receiver>(
     receiver: R,
     sources: Sources,
     counts: Arc<Notifications>,
-    resend: Duration,
+    manner: Manner,
     stop: CancellationToken,
 ) {
+    let resend = manner.resend;
     let mut line = Line { receiver, counts, is_answering: false, is_down: false };
-    let mut teller = Teller::new(sources, resend);
+    let mut teller = Teller::new(sources, manner);
     let mut verdicts = teller.sources.judged.verdicts.clone();
     let telling = async {
         let mut pause = PAUSE_MIN;
@@ -232,7 +243,7 @@ struct Asked {
 /// What one receiver knows.
 struct Teller {
     sources: Sources,
-    resend: Span,
+    manner: Manner,
     /// What it was told of each alert, and when.
     told: BTreeMap<Key, (Version, Mono)>,
     /// By store.
@@ -244,15 +255,18 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(sources: Sources, resend: Duration) -> Teller {
+    fn new(sources: Sources, manner: Manner) -> Teller {
         let (told, seats, seen) = (BTreeMap::new(), Vec::new(), sources.clock.mono());
-        Teller { sources, resend: resend.into(), told, seats, seen, quiet_until: None }
+        Teller { sources, manner, told, seats, seen, quiet_until: None }
     }
 
     fn until_resend(&self) -> Duration {
         let now = self.sources.clock.mono();
         let firing = self.told.values().filter(|(version, _)| version.fires());
-        firing.map(|(_, told_at)| (*told_at + self.resend - now).to_duration()).min().unwrap_or(LOOK_EVERY)
+        firing
+            .map(|(_, told_at)| (*told_at + self.manner.resend.into() - now).to_duration())
+            .min()
+            .unwrap_or(LOOK_EVERY)
     }
 
     /// Asks what there is to ask, and tells what there is to tell.
@@ -267,7 +281,8 @@ impl Teller {
         self.told.retain(|key, _| wanted.contains_key(key));
         let is_news = |key: &Key, version: &Version| self.told.get(key).is_none_or(|(told, _)| told != version);
         let is_due = |key: &Key, version: &Version| {
-            version.fires() && self.told.get(key).is_some_and(|(_, told_at)| view.now.mono - *told_at >= self.resend)
+            version.fires()
+                && self.told.get(key).is_some_and(|(_, told_at)| view.now.mono - *told_at >= self.manner.resend.into())
         };
         let open = wanted.iter().filter(|(key, _)| !self.is_held(key.store, &view));
         // What is new first: there may be much to be told again.
@@ -280,7 +295,7 @@ impl Teller {
         for due in due.chunks(BATCH) {
             let now = self.sources.clock.now();
             let body = |(_, key, version): &(bool, Key, Version)| {
-                Some(message::message(view.verdicts.alerts.get(key)?, *version, &view, now.wall, self.resend))
+                Some(message::message(view.verdicts.alerts.get(key)?, *version, &view, now.wall, &self.manner))
             };
             let messages: Vec<Message> = due.iter().filter_map(body).collect();
             let answer = line.tell(&messages).await;
@@ -346,7 +361,7 @@ impl Teller {
         }
         let cell = &view.identity.cell;
         let Ok(known) = line.remembered(cell).await else { return Err(Failed) };
-        let remembered = message::adoptable(known, cell, self.sources.clock.wall());
+        let remembered = message::adoptable(known, cell, &self.manner, self.sources.clock.wall());
         if !remembered.is_empty() {
             let (done, taken) = oneshot::channel();
             // Without a judge there is nothing to be told either.

@@ -100,6 +100,10 @@ pub fn runbook(runbooks: &str, rule: &str) -> String {
     format!("{runbooks}/{rule}.md")
 }
 
+/// All labels that an alert may have of its own.
+pub const LABELS: [&str; 9] =
+    ["alertname", "severity", "store", "source_region", "target_region", "region", "side", "finding", "cell"];
+
 /// An alert's labels, in order.
 pub type Labels = Arc<[(&'static str, Arc<str>)]>;
 

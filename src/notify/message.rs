@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-use crate::core::alert::{Alert, Key, Phase, Remembered, is_ours};
+use super::Manner;
+use crate::core::alert::{Alert, Key, LABELS, Phase, Remembered, is_ours};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
@@ -14,17 +15,13 @@ const EXPIRES_AFTER: i64 = 4;
 /// … and for no less than this: one answer that is late must not end it.
 const EXPIRES_MIN: Span = Span::from_millis(30_000);
 
-/// All labels that an alert of a gauge may have. One with others is somebody else's: a Prometheus's with the same rules, say.
-const LABELS: [&str; 9] =
-    ["alertname", "severity", "store", "source_region", "target_region", "region", "side", "finding", "cell"];
-
 /// An alert as an Alertmanager is told of it. No page of the gauge's goes along: what listens on loopback is of no use
 /// elsewhere.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// What tells it from all others.
-    pub labels: BTreeMap<&'static str, String>,
+    pub labels: BTreeMap<String, String>,
     /// What it says to people.
     pub annotations: BTreeMap<&'static str, String>,
     /// Since when it has been firing.
@@ -67,14 +64,16 @@ fn version(alert: &Alert) -> Option<Version> {
 }
 
 /// What is sent of an alert at `now`.
-pub(super) fn message(alert: &Alert, version: Version, view: &View, now: Wall, resend: Span) -> Message {
-    let until = now + resend.times(EXPIRES_AFTER).max(EXPIRES_MIN);
+pub(super) fn message(alert: &Alert, version: Version, view: &View, now: Wall, manner: &Manner) -> Message {
+    let until = now + Span::from(manner.resend).times(EXPIRES_AFTER).max(EXPIRES_MIN);
     // What ends before it began is refused, and a clock that was set back would have it so.
     let (starts_at, ends_at) = match version.resolved_at {
         Some(resolved_at) => (version.starts_at.min(resolved_at), resolved_at),
         None => (version.starts_at, until.max(version.starts_at)),
     };
-    let labels = alert.labels_in(&view.identity.cell).into_iter().map(|(name, value)| (name, value.to_string()));
+    let own =
+        alert.labels_in(&view.identity.cell).into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
+    let labels = manner.labels.clone().into_iter().chain(own);
     Message { labels: labels.collect(), annotations: alert.annotations(&view.identity.runbooks), starts_at, ends_at }
 }
 
@@ -95,11 +94,13 @@ pub struct Known {
     pub ends_at: Wall,
 }
 
-/// Those of them that a gauge of this cell told, and that still fire.
-pub(super) fn adoptable(known: Vec<Known>, cell: &str, now: Wall) -> Vec<Remembered> {
+/// Those of them that a gauge of this cell told in this manner, and that still fire. One with other labels is somebody else's: a
+/// Prometheus's with the same rules, say.
+pub(super) fn adoptable(known: Vec<Known>, cell: &str, manner: &Manner, now: Wall) -> Vec<Remembered> {
     let is_own = |labels: &BTreeMap<String, String>| {
         labels.get("cell").map_or("", String::as_str) == cell
-            && labels.keys().all(|name| LABELS.contains(&name.as_str()))
+            && manner.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+            && labels.keys().all(|name| LABELS.contains(&name.as_str()) || manner.labels.contains_key(name))
     };
     let own = known.into_iter().filter(|one| one.ends_at > now && is_own(&one.labels));
     own.map(|Known { labels, starts_at, .. }| Remembered { labels, fired_at: starts_at }).collect()

@@ -121,6 +121,24 @@ impl<'p> Section<'p> {
         })
     }
 
+    /// A table of strings, whatever its keys; `parse` is handed both.
+    pub(super) fn texts_by_key(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str, &str) -> Result<(), String>,
+    ) -> Option<BTreeMap<String, String>> {
+        self.read(key, |value| {
+            let ValueKind::Table(table) = &value.kind else {
+                return Err(format!("expected a table of strings such as {{ a = \"b\" }}, found {}", describe(value)));
+            };
+            let each = table.iter().map(|(key, entry)| match &entry.kind {
+                ValueKind::String(text) => parse(key, text).map(|()| (key.clone(), text.clone())),
+                _ => Err(format!("{key:?} is to be a string, and is {}", describe(entry))),
+            });
+            each.collect()
+        })
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.text(key, |text| match choices.iter().find(|(word, _)| *word == text) {

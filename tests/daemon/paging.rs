@@ -4,11 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{Down, Lab, Lag, Mode};
+use crate::support::alerting::{Notification, Pager, Server, look_again, notified, rules_of, shipped};
 use crate::support::{Daemon, Pair, STORE, free_address, seat, until};
-
-mod tools;
-
-use tools::{Notification, Pager, Server, look_again, notified, rules_of, shipped};
 
 const SOURCE: &str = "us-east-1";
 const TARGET: &str = "eu-west-1";

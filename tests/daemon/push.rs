@@ -1,99 +1,48 @@
 //! A real Alertmanager that the daemon tells itself, and a daemon that is killed while an alert fires.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::Value;
-use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
 use crate::lab::{Lab, Lag};
+use crate::support::alerting::{Pager, Server};
 use crate::support::{Daemon, command, free_address, seat, until};
 
 const SOURCE: &str = "us-east-1";
 const TARGET: &str = "eu-west-1";
-/// What fires and is not told again for so long is over for the Alertmanager: four times `resend`, and half a minute at the least.
+/// What fires and is not told again for so long is over for the Alertmanager: four times `resend`, and half a minute at the
+/// least.
 const EXPIRES: Duration = Duration::from_secs(30);
 
-/// An Alertmanager of its own, and whom it notifies.
-struct Alertmanager {
-    url: String,
-    http: reqwest::Client,
-    notified: Arc<Mutex<Vec<Value>>>,
-    _child: Child,
-    _home: tempfile::TempDir,
+/// When what fires there began, by its word.
+async fn firing_since(alertmanager: &Server) -> Vec<String> {
+    alertmanager.alerts().await.iter().map(|alert| alert["startsAt"].as_str().unwrap().to_owned()).collect()
 }
 
-impl Alertmanager {
-    async fn start() -> Alertmanager {
-        let (home, notified) = (tempfile::tempdir().unwrap(), Arc::<Mutex<Vec<Value>>>::default());
-        let hook = async |State(notified): State<Arc<Mutex<Vec<Value>>>>, Json(body): Json<Value>| {
-            notified.lock().unwrap().push(body);
-        };
-        let router = Router::new().route("/hook", post(hook)).with_state(notified.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hook = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let config = home.path().join("alertmanager.yml");
-        let text = format!(
-            "route: {{ receiver: hook, group_by: [\"...\"], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h }}\n\
-             receivers: [{{ name: hook, webhook_configs: [{{ url: \"http://{hook}/hook\" }}] }}]\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let address = free_address();
-        let child = Command::new("prometheus-alertmanager")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.path={}", home.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--cluster.listen-address=")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(home.path().join("log")).unwrap())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("there is no prometheus-alertmanager; install Debian's package of that name");
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-        let started = Alertmanager { url: format!("http://{address}"), http, notified, _child: child, _home: home };
-        until("the Alertmanager answers", Duration::from_secs(10), async || {
-            let answer = started.http.get(format!("{}/-/ready", started.url)).send().await;
-            answer.and_then(|answer| answer.error_for_status()).map_err(|error| error.to_string())
-        })
-        .await;
-        started
-    }
-
-    /// When what fires there began, by its word.
-    async fn firing_since(&self) -> Vec<String> {
-        let answer = self.http.get(format!("{}/api/v2/alerts?active=true", self.url)).send().await.unwrap();
-        let alerts: Vec<Value> = answer.json().await.unwrap();
-        alerts.iter().map(|alert| alert["startsAt"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// Each notification so far: whether it said firing or resolved, and of an alert since when.
-    fn notified(&self) -> Vec<(String, String)> {
-        let notified = self.notified.lock().unwrap();
-        let told = notified.iter().map(|body| (&body["status"], &body["alerts"][0]["startsAt"]));
-        told.map(|(status, since)| (status.as_str().unwrap().to_owned(), since.as_str().unwrap().to_owned())).collect()
-    }
+/// Each notification so far: whether it said firing or resolved, and of an alert since when.
+fn told(pager: &Pager) -> Vec<(String, String)> {
+    let told = pager.received("/page").into_iter().map(|one| one.body);
+    let words = told
+        .map(|body| [&body["status"], &body["alerts"][0]["startsAt"]].map(|word| word.as_str().unwrap().to_owned()));
+    words.map(|[status, since]| (status, since)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells_it_anew() {
     let _seat = seat().await;
     let lab = Lab::builder().lag(Lag::log_normal(Duration::from_millis(250), 0.15)).seed(61).start().await;
-    let alertmanager = Arc::new(Alertmanager::start().await);
+    let pager = Pager::start().await;
+    let alertmanager = Arc::new(Server::prompt_alertmanager(&pager).await);
+    let url = format!("http://{}", alertmanager.address);
     let toml = |address: &str| {
         let settings = lab.settings().interval("500ms").listen(address).to_toml();
         format!(
             "{settings}\n[alerts]\ndefaults = false\n[alerts.push]\nresend = \"3s\"\n\
-             alertmanagers = [{{ url = \"{}\" }}]\n[[alerts.rules]]\nname = \"Stalled\"\nsignal = \"state\"\n\
-             states = [\"stalled\"]\npage = {{ for = \"2s\" }}\nkeep_firing_for = \"3s\"\n",
-            alertmanager.url
+             alertmanagers = [{{ url = \"{url}\" }}]\n[[alerts.rules]]\nname = \"Stalled\"\nsignal = \"state\"\n\
+             states = [\"stalled\"]\npage = {{ for = \"2s\" }}\nkeep_firing_for = \"3s\"\n"
         )
     };
     let start = async || {
@@ -102,10 +51,10 @@ async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells
     };
     let mut daemon = start().await;
     until("every pair is ok", Duration::from_secs(20), async || daemon.all_ok().await).await;
-    assert_eq!(alertmanager.firing_since().await, [""; 0], "nothing fires");
+    assert_eq!(firing_since(&alertmanager).await, [""; 0], "nothing fires");
     lab.pause(SOURCE, TARGET).await;
     until("the alert fires and somebody is notified", Duration::from_secs(15), async || {
-        match (alertmanager.firing_since().await.len(), alertmanager.notified().len()) {
+        match (firing_since(&alertmanager).await.len(), told(&pager).len()) {
             (1, 1) => Ok(()),
             other => Err(format!("{other:?}")),
         }
@@ -118,7 +67,7 @@ async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells
         let (alertmanager, looks) = (alertmanager.clone(), looks.clone());
         async move {
             loop {
-                let seen = alertmanager.firing_since().await;
+                let seen = firing_since(&alertmanager).await;
                 looks.lock().unwrap().push(seen);
                 sleep(Duration::from_millis(100)).await;
             }
@@ -132,17 +81,17 @@ async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells
     looking.abort();
     let looks = looks.lock().unwrap().clone();
     let distinct: BTreeSet<&Vec<String>> = looks.iter().collect();
-    println!("{} looks at the Alertmanager: {distinct:?}; notified: {:?}", looks.len(), alertmanager.notified());
+    println!("{} looks at the Alertmanager: {distinct:?}; notified: {:?}", looks.len(), told(&pager));
     assert!(looks.len() > 50, "{} looks prove nothing", looks.len());
     assert!(distinct.len() == 1 && looks[0].len() == 1, "it was lost, or began anew: {distinct:?}");
-    assert_eq!(alertmanager.notified().len(), 1, "one alert, one notification");
-    let labels = [("alertmanager", alertmanager.url.as_str()), ("result", "sent")];
+    assert_eq!(told(&pager).len(), 1, "one alert, one notification");
+    let labels = [("alertmanager", url.as_str()), ("result", "sent")];
     assert!(daemon.metrics().await.sum("tidegauge_notifications_total", &labels) >= 4.0);
 
     // Whoever took it over sees it through.
     lab.resume(SOURCE, TARGET).await;
     let notified = until("it is resolved", Duration::from_secs(20), async || {
-        let notified = alertmanager.notified();
+        let notified = told(&pager);
         if notified.len() > 1 { Ok(notified) } else { Err(format!("{notified:?}")) }
     })
     .await;
@@ -153,13 +102,13 @@ async fn a_daemon_that_is_killed_while_an_alert_fires_neither_loses_it_nor_tells
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_says_which_alertmanager_can_be_reached() {
-    let (alertmanager, nobody) = (Alertmanager::start().await, free_address());
+    let (alertmanager, nobody) = (Server::prompt_alertmanager(&Pager::start().await).await, free_address());
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("tidegauge.toml");
     let text = format!(
         "[cell]\nname = \"here\"\ncentral = true\n[[stores]]\nname = \"orders\"\nregions = [{{ name = \"a\" }}, {{ name = \"b\" }}]\n\
-         [stores.simulated]\n[alerts.push]\nalertmanagers = [{{ url = \"{}\" }}, {{ url = \"http://{nobody}\" }}]\n",
-        alertmanager.url
+         [stores.simulated]\n[alerts.push]\nalertmanagers = [{{ url = \"http://{}\" }}, {{ url = \"http://{nobody}\" }}]\n",
+        alertmanager.address
     );
     std::fs::write(&file, text).unwrap();
     let ended = command(home.path()).arg("--config").arg(&file).args(["check", "--json"]).output().await.unwrap();
@@ -168,7 +117,11 @@ async fn check_says_which_alertmanager_can_be_reached() {
     let rows = report["data"]["rows"].as_array().unwrap().iter();
     let rows: Vec<&Value> = rows.filter(|row| row["about"] == "alertmanager").collect();
     let says = |row: usize, words: &str| rows[row]["says"].as_str().unwrap().contains(words);
-    assert!(rows[0]["verdict"] == "ok" && says(0, &alertmanager.url) && says(0, "answers: version "), "{}", rows[0]);
+    assert!(
+        rows[0]["verdict"] == "ok" && says(0, &alertmanager.address) && says(0, "answers: version "),
+        "{}",
+        rows[0]
+    );
     assert!(rows[1]["verdict"] == "error" && says(1, &nobody) && says(1, "refused"), "{}", rows[1]);
     assert!(rows[1]["remedy"].as_str().unwrap().contains("alerts.push"), "{}", rows[1]);
 }

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::lab::{DaemonSettings, Measured};
 
+pub mod alerting;
 mod answers;
 mod collected;
 

@@ -24,6 +24,7 @@ async fn what_fires_is_told_at_once_and_again_and_that_it_is_over_once() {
     assert!(delay < Span::from_millis(300), "told {delay:?} after it began to fire");
     assert_eq!(first.1.labels["alertname"], "Stalled");
     assert_eq!((&*first.1.labels["source_region"], &*first.1.labels["cell"]), (REGIONS[0], "a-cell"));
+    assert_eq!(first.1.labels["environment"], "tests", "as the settings say");
     assert_eq!(first.1.annotations["runbook_url"], "https://runbooks/Stalled.md");
     world.until(seconds(120.0)).await;
     let (firing, resolved) = fake.firing_and_resolved();

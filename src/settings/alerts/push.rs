@@ -1,9 +1,11 @@
 //! `[alerts.push]`: Alertmanagers that this process tells itself, for cells without a Prometheus.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::core::alert::LABELS;
 use crate::settings::section::Section;
 use crate::settings::words;
 
@@ -21,6 +23,8 @@ pub struct PushSettings {
     /// Time between two times that a firing alert is told: 1 s to 3 m, default 1 m. One that is not told again for four of
     /// them, and at least 30 s, has expired, as far as the Alertmanager is concerned.
     pub resend: Duration,
+    /// Labels that every alert has beside its own, such as that of the environment. Default none.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One Alertmanager.
@@ -37,6 +41,7 @@ impl PushSettings {
         let count_before = section.problem_count();
         let plain_http = section.flag("plain_http").unwrap_or(false);
         let resend = section.duration("resend", RESEND).unwrap_or(Duration::from_secs(60));
+        let labels = section.texts_by_key("labels", label).unwrap_or_default();
         section.require("alertmanagers", "name them, such as alertmanagers = [{ url = \"http://127.0.0.1:9093\" }]");
         let mut alertmanagers: Vec<AlertmanagerSettings> = Vec::new();
         for mut one in section.sections("alertmanagers", "[{ url = \"http://127.0.0.1:9093\" }]") {
@@ -55,6 +60,21 @@ impl PushSettings {
             section.problem("alertmanagers", format!("there are {count}; use 1 to {ALERTMANAGERS_MAX}"));
         }
         section.finish();
-        Some(PushSettings { alertmanagers, resend })
+        Some(PushSettings { alertmanagers, resend, labels })
     }
+}
+
+/// A label's name and value, as Prometheus takes them, and none of an alert's own.
+fn label(name: &str, value: &str) -> Result<(), String> {
+    let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if !starts_well || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(format!("{name:?} is no label's name; use letters, digits and `_`, such as environment"));
+    }
+    if LABELS.contains(&name) {
+        return Err(format!("alerts have a label {name:?} of their own; call it something else"));
+    }
+    if value.is_empty() || value.chars().any(char::is_control) {
+        return Err(format!("{name:?} is to have a value of a line; give it one, or remove it"));
+    }
+    Ok(())
 }

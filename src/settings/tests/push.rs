@@ -25,10 +25,11 @@ fn alertmanagers_are_told_each_minute_unless_the_settings_say_otherwise() {
         "a slash at the end is none"
     );
     let own = push(
-        "resend = \"30s\"\n[[alerts.push.alertmanagers]]\nurl = \"https://a.example.org/am\"\nbearer_token_file = \"/run/token\"\n\
+        "resend = \"30s\"\nlabels = { environment = \"production\" }\n[[alerts.push.alertmanagers]]\nurl = \"https://a.example.org/am\"\nbearer_token_file = \"/run/token\"\n\
          [[alerts.push.alertmanagers]]\nurl = \"https://b.example.org\"\n",
     );
     assert_eq!((own.resend, own.alertmanagers.len()), (Duration::from_secs(30), 2));
+    assert_eq!((own.labels["environment"].as_str(), own.labels.len()), ("production", 1));
     assert_eq!(own.alertmanagers[0].url, "https://a.example.org/am");
     assert_eq!(own.alertmanagers[0].bearer_token_file, Some(PathBuf::from("/run/token")));
 }
@@ -59,6 +60,10 @@ fn what_is_wrong_is_said_with_the_way_out() {
         ),
         ("alertmanagers = [{ url = \"https://me@host\" }]", ["url", "leave them out"]),
         ("alertmanagers = [{ url = \"https://host\", token = \"x\" }]", ["token", "bearer_token_file"]),
+        ("labels = { store = \"x\" }\nalertmanagers = [{ url = \"https://host\" }]", ["labels", "of their own"]),
+        ("labels = { \"a-b\" = \"x\" }\nalertmanagers = [{ url = \"https://host\" }]", ["labels", "no label's name"]),
+        ("labels = { a = 1 }\nalertmanagers = [{ url = \"https://host\" }]", ["labels", "is to be a string"]),
+        ("labels = \"a\"\nalertmanagers = [{ url = \"https://host\" }]", ["labels", "expected a table of strings"]),
         ("resend = \"1h\"\nalertmanagers = [{ url = \"https://host\" }]", ["resend", "3m"]),
     ] {
         let complaint = refused(toml);

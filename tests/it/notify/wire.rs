@@ -59,7 +59,7 @@ impl Server {
 
 fn message() -> Message {
     Message {
-        labels: BTreeMap::from([("alertname", "Stalled".to_owned())]),
+        labels: BTreeMap::from([("alertname".to_owned(), "Stalled".to_owned())]),
         annotations: BTreeMap::from([("summary", "it is".to_owned())]),
         starts_at: Wall::from_micros(1_767_225_600_123_000),
         ends_at: Wall::from_micros(1_767_225_840_000_000),

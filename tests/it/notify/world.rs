@@ -12,7 +12,7 @@ use tidegauge::core::snapshot::{Seat, StoreSnapshot};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
 use tidegauge::judging;
-use tidegauge::notify::{self, Known, Message, Notifications, Receiver, Trouble};
+use tidegauge::notify::{self, Known, Manner, Message, Notifications, Receiver, Trouble};
 use tidegauge::providers::Nobody;
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::simulated::SimulatedStore;
@@ -143,7 +143,9 @@ impl Process {
         let sources = Sources { snapshots: vec![snapshots], judged, clock: world.clock, identity, notifications };
         tasks.spawn(judge.run(sources.clone(), world.rules.clone(), stop.clone()));
         for (receiver, counts) in receivers.iter().zip(sources.notifications.iter()) {
-            tasks.spawn(notify::run(receiver.clone(), sources.clone(), counts.clone(), RESEND, stop.clone()));
+            let labels = BTreeMap::from([("environment".to_owned(), "tests".to_owned())]);
+            let manner = Manner { resend: RESEND, labels };
+            tasks.spawn(notify::run(receiver.clone(), sources.clone(), counts.clone(), manner, stop.clone()));
         }
         Process { sources, is_writer, stop, tasks }
     }
@@ -222,6 +224,7 @@ impl Fake {
             ("source_region", REGIONS[0]),
             ("target_region", REGIONS[1]),
             ("cell", "a-cell"),
+            ("environment", "tests"),
         ];
         let labels = own.iter().chain(extra).map(|(name, value)| (name.to_string(), value.to_string())).collect();
         self.state.lock().unwrap().known.insert(labels, (ago(before), ago(-after)));

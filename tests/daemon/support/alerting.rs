@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::support::{free_address, until};
+use super::{command, free_address, until};
 
 /// A file of the project.
 pub fn shipped(path: &str) -> String {
@@ -117,9 +117,21 @@ impl Server {
         let placeholder = "http://127.0.0.1:9095/";
         let configuration = shipped("deploy/prometheus/alertmanager.yml");
         assert!(configuration.contains(placeholder), "the receivers have moved");
-        let configuration = configuration.replace(placeholder, &format!("http://{}/{path}/", pager.address));
+        let receivers = format!("http://{}/{path}/", pager.address);
+        Server::alertmanager_on(&configuration.replace(placeholder, &receivers)).await
+    }
+
+    /// An Alertmanager that tells the pager of each alert by itself, and at once.
+    pub async fn prompt_alertmanager(pager: &Pager) -> Server {
+        let receiver = format!("{{ name: page, webhook_configs: [{{ url: \"http://{}/page\" }}] }}", pager.address);
+        let route =
+            "{ receiver: page, group_by: [\"...\"], group_wait: 100ms, group_interval: 1s, repeat_interval: 1h }";
+        Server::alertmanager_on(&format!("route: {route}\nreceivers: [{receiver}]\n")).await
+    }
+
+    async fn alertmanager_on(configuration: &str) -> Server {
         let home = tempfile::tempdir().unwrap();
-        let file = write(&home, "alertmanager.yml", &configuration);
+        let file = write(&home, "alertmanager.yml", configuration);
         let address = free_address();
         let arguments = [
             format!("--config.file={}", file.display()),
@@ -177,7 +189,7 @@ fn write(home: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
 pub async fn rules_of(settings: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let file = write(&home, "tidegauge.toml", settings);
-    let made = crate::support::command(home.path()).arg("--config").arg(file).arg("rules").output().await.unwrap();
+    let made = command(home.path()).arg("--config").arg(file).arg("rules").output().await.unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     String::from_utf8(made.stdout).unwrap()
 }
