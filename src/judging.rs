@@ -94,8 +94,8 @@ impl Judge {
         let (mut steps, mut number) = (0_u64, 0);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let view = sources.view();
-            let transitions = judge::step(&mut verdicts, &rules, view.stores.iter().map(Arc::as_ref), view.now);
-            let adopted = self.adopt(&mut verdicts, &rules, &view);
+            let mut transitions = judge::step(&mut verdicts, &rules, view.stores.iter().map(Arc::as_ref), view.now);
+            let adopted = self.adopt(&mut verdicts, &rules, &view, &mut transitions);
             // What an alert's value is is as fresh as this.
             steps += 1;
             let published = self.verdicts.borrow().clone();
@@ -126,10 +126,14 @@ impl Judge {
         verdicts: &mut Verdicts,
         rules: &[Rule],
         view: &View,
+        transitions: &mut Vec<Transition>,
     ) -> Option<(usize, oneshot::Sender<usize>)> {
         let Adoption { remembered, done } = self.adoptions.try_recv().ok()?;
         let stores = || view.stores.iter().map(Arc::as_ref);
-        let count = remembered.iter().filter(|one| verdicts.alerts.adopt(rules, stores(), one, view.now)).count();
+        let mut fired = Vec::new();
+        let mut adopts = |one: &&Remembered| verdicts.alerts.adopt(rules, stores(), one, view.now, &mut fired);
+        let count = remembered.iter().filter(|one| adopts(one)).count();
+        transitions.extend(fired.into_iter().map(Transition::Alert));
         Some((count, done))
     }
 }

@@ -186,13 +186,14 @@ impl Alerts {
 
     /// Takes over an alert that somebody else remembers as firing, so that a restart neither forgets it nor tells it anew.
     /// `false` where that changes nothing: no rule or pair that is watched here is meant, it has been firing for as long
-    /// anyway, or it was resolved since.
+    /// anyway, or it was resolved since. One that did not fire here is added to the transitions.
     pub fn adopt<'a>(
         &mut self,
         rules: &[Rule],
         stores: impl Iterator<Item = &'a StoreSnapshot>,
         remembered: &Remembered,
         now: Now,
+        transitions: &mut Vec<AlertTransition>,
     ) -> bool {
         let Some((key, store)) = words::key_of(rules, stores, &remembered.labels) else { return false };
         let rule = &rules[key.rule];
@@ -225,6 +226,8 @@ impl Alerts {
             summary: words::summary(rule, store, &key.subject),
             cause: before.map_or_else(|| "it was firing before this gauge started".into(), |alert| alert.cause.clone()),
         };
+        let from = before.map(Alert::phase);
+        transitions.push(AlertTransition { from, to: Some(Phase::Firing), alert: alert.clone() });
         self.0.insert(key, alert);
         true
     }

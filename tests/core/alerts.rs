@@ -37,6 +37,8 @@ struct Watch {
     steps: i64,
     /// When which alert, by its name and its other labels, went into which phase; `None`: it was pending alone.
     told: Vec<(f64, String, Option<Phase>)>,
+    /// How many were taken over.
+    adopted: usize,
 }
 
 fn name_of(alert: &Alert) -> String {
@@ -45,7 +47,7 @@ fn name_of(alert: &Alert) -> String {
 
 impl Watch {
     fn over(sims: Vec<Sim>, rules: Arc<[Rule]>) -> Watch {
-        Watch { sims, rules, verdicts: Verdicts::default(), steps: 0, told: Vec::new() }
+        Watch { sims, rules, verdicts: Verdicts::default(), steps: 0, told: Vec::new(), adopted: 0 }
     }
 
     fn step(&mut self) {
@@ -75,7 +77,10 @@ impl Watch {
         let now = self.sims[0].now;
         let snapshots: Vec<StoreSnapshot> = self.sims.iter_mut().map(Sim::snapshot).collect();
         let remembered = Remembered { labels, fired_at };
-        self.verdicts.alerts.adopt(&self.rules, snapshots.iter(), &remembered, now)
+        let mut transitions = Vec::new();
+        let is_adopted = self.verdicts.alerts.adopt(&self.rules, snapshots.iter(), &remembered, now, &mut transitions);
+        self.adopted += transitions.len();
+        is_adopted
     }
 
     fn in_phase(&self, phase: Phase) -> Vec<String> {
@@ -336,6 +341,7 @@ fn what_somebody_else_remembers_goes_on_and_does_not_begin_anew() {
     assert!(watch.adopt(&labels("page"), since));
     assert!(!watch.adopt(&labels("page"), since), "once");
     assert!(!watch.adopt(&labels("ticket"), since), "there is no such severity");
+    assert_eq!(watch.adopted, 1, "who listens hears of it");
     assert!(!watch.adopt(&[("alertname", "SomebodyElses"), ("severity", "page"), ("store", "orders")], since));
     watch.run_until(200.0);
     assert_eq!(watch.firing(), ["TidegaugeStalled page orders region-0 region-1"]);
