@@ -261,6 +261,14 @@ fn covers(rule: &Rule, store: &StoreSnapshot, pair: &PairSnapshot) -> bool {
     rule.source_regions.fit(store.region(pair.source)) && rule.target_regions.fit(store.region(pair.target))
 }
 
+/// Whether this is a finding that nobody knows anything of at the moment, in a region that was not retired.
+fn is_unknown_finding(store: &StoreSnapshot, subject: &Subject) -> bool {
+    let Subject::Finding(region, _) = subject else { return false };
+    let is_retired =
+        store.plan.regions.contains(region) && store.plan.region_ids().all(|id| store.region(id) != region);
+    !is_retired
+}
+
 /// Whether a rule says anything of this, so that it can fire and be resolved.
 fn is_watched(rule: &Rule, store: &StoreSnapshot, subject: &Subject) -> bool {
     let pairs = |fits: &dyn Fn(&PairSnapshot) -> bool| {
@@ -399,7 +407,7 @@ impl Step<'_> {
     /// What was there and nobody looked at: findings that nobody knows any more, and pairs that are gone.
     fn finish(mut self) -> Vec<AlertTransition> {
         for (key, alert) in std::mem::take(&mut self.before) {
-            let rule = self.rules.get(key.rule).filter(|_| matches!(key.subject, Subject::Finding(..)));
+            let rule = self.rules.get(key.rule).filter(|_| is_unknown_finding(self.store, &key.subject));
             let threshold = rule.and_then(|rule| rule.thresholds.iter().find(|one| one.severity == key.severity));
             match rule.zip(threshold) {
                 Some((rule, threshold)) => {

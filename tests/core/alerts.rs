@@ -404,6 +404,14 @@ fn what_the_audit_finds_is_a_ticket_with_what_to_do_until_it_is_mended() {
     assert_eq!(&*alert.summary, "orders: region-1: capacity_unequal");
     assert!(alert.cause.starts_with("it takes 5 read and 5 write units a second"), "{}", alert.cause);
     assert!(alert.cause.contains("give all replicas the same capacity"), "{}", alert.cause);
+    // A region that is retired takes what was wrong with it along.
+    let (mut gone, mut alerts) = (watch.sims[0].snapshot(), watch.verdicts.alerts.clone());
+    let mut plan = Plan::clone(&gone.plan);
+    plan.retired.insert(RegionId(1));
+    (gone.plan, gone.pairs) = (Arc::new(plan), Vec::new());
+    let told = alerts.step(&watch.rules, (0, &gone), &[], watch.sims[0].now);
+    assert!(told.iter().any(|told| name_of(&told.alert) == name && told.to == Some(Phase::Resolved)), "{told:?}");
+
     watch.sims[0].inspect = Box::new(|_| Ok(inspected(50)));
     watch.run_until(130.0 + 60.0 + 590.0);
     assert_eq!(watch.firing(), [name], "ten minutes it goes on");
