@@ -158,7 +158,9 @@ fn inspection(fact: &Facts) -> Option<&Inspection> {
 }
 
 fn replicas(facts: &[Facts], wanted: Wanted, findings: &mut Vec<Finding>) {
-    if let Some(fact) = facts.first().filter(|_| wanted.follows_replicas) {
+    // Before anybody has looked nobody can have said anything.
+    let is_looked_at = facts.iter().any(|fact| fact.inspection.is_some());
+    if let Some(fact) = facts.first().filter(|_| wanted.follows_replicas && is_looked_at) {
         let nobody = facts.iter().all(|fact| inspection(fact).is_none());
         let wrong = nobody.then(|| "no region says what replicas there are".to_owned());
         findings.push(Finding { region: fact.region.clone(), kind: Kind::RegionsUnknown, wrong });

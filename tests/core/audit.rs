@@ -101,6 +101,8 @@ fn a_region_that_is_denied_spoils_only_what_is_said_of_itself() {
 fn where_the_store_is_to_name_its_regions_and_nobody_can_ask_it_that_is_an_error() {
     let following = Wanted { follows_replicas: true, ..LISTED };
     let [west, _] = both();
+    let not_yet = Facts { inspection: None, ..west.clone() };
+    assert_eq!(wrong(&[not_yet], following), [], "nobody has looked yet");
     let denied = Facts { inspection: Some(Err(Reason::Denied)), ..west.clone() };
     assert_eq!(
         wrong(&[denied], following),

@@ -54,7 +54,7 @@ fn labels_of(notification: &Notification) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stall_pages_in_time_with_its_pair_and_its_end_is_told_both_ways() {
-    let _seat = seat().await;
+    let seat = seat().await;
     assert!(shipped("deploy/prometheus/alertmanager.yml").contains("group_wait: 30s"), "GROUP_WAIT is something else");
     let pending_for = Duration::from_secs(3);
     let lab = Lab::builder().lag(Lag::log_normal(Duration::from_millis(250), 0.15)).seed(71).start().await;
@@ -86,6 +86,8 @@ async fn a_stall_pages_in_time_with_its_pair_and_its_end_is_told_both_ways() {
     }
 
     lab.resume(SOURCE, TARGET).await;
+    // From here on the Alertmanagers' patience is all that this waits for.
+    drop(seat);
     for way in WAYS {
         let path = format!("/{way}/page");
         let limit = GROUP_INTERVAL + Duration::from_secs(30);
