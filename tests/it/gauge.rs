@@ -55,13 +55,7 @@ impl Gauge {
         judge::step(&mut verdicts, &[], std::iter::once(&*snapshot), clock.now());
         let (judge, judged) = judging::channels();
         judge.publish(verdicts);
-        let sources = Sources {
-            snapshots: vec![driver.snapshots],
-            judged,
-            clock,
-            identity: identity(),
-            notifications: Arc::default(),
-        };
+        let sources = sources(driver, judged, clock);
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
 
@@ -72,13 +66,7 @@ impl Gauge {
         let stop = CancellationToken::new();
         let driver = start(&settings.stores[0], plan(&settings.stores[0]), Nobody, clock, &stop);
         let (judge, judged) = judging::channels();
-        let sources = Sources {
-            snapshots: vec![driver.snapshots],
-            judged,
-            clock,
-            identity: identity(),
-            notifications: Arc::default(),
-        };
+        let sources = sources(driver, judged, clock);
         tokio::spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
@@ -120,11 +108,12 @@ pub fn settings(more: &str) -> Settings {
     Settings::from_toml(&settings).unwrap()
 }
 
-fn plan(settings: &StoreSettings) -> Plan {
+/// What is measured of a simulated store, by a central prober.
+pub fn plan(settings: &StoreSettings) -> Plan {
     Plan {
         store: "orders".into(),
         kind: "simulated",
-        regions: REGIONS.map(Arc::from).to_vec(),
+        regions: settings.regions.iter().map(|region| region.name.as_str().into()).collect(),
         retired: RegionSet::default(),
         interval: Span::from_millis(1_000),
         slots: 1,
@@ -161,8 +150,15 @@ fn start(
     driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1))
 }
 
-fn identity() -> Arc<Identity> {
-    Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() })
+fn sources(driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
+    let identity = Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() };
+    Sources {
+        snapshots: vec![driver.snapshots],
+        judged,
+        clock,
+        identity: Arc::new(identity),
+        notifications: Arc::default(),
+    }
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegauge::clock::Clock;
 use tidegauge::core::alert::{Phase, Rule};
-use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionId, RegionSet, WriterId};
+use tidegauge::core::model::{Plan, RegionId};
 use tidegauge::core::snapshot::{Seat, StoreSnapshot};
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
@@ -20,6 +20,8 @@ use tidegauge::view::{Identity, Sources};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::gauge::plan;
 
 pub const STARTED: Wall = Wall::from_micros(1_767_225_600_000_000);
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
@@ -55,32 +57,7 @@ impl World {
         let mut settings = Settings::from_toml(&text).unwrap();
         let store = settings.stores.remove(0);
         let StoreKind::Simulated(simulated) = store.kind.clone() else { panic!("it is simulated") };
-        let plan = Plan {
-            store: "orders".into(),
-            kind: "simulated",
-            regions: regions.iter().map(|region| region.as_str().into()).collect(),
-            retired: RegionSet::default(),
-            interval: Span::from_millis(1_000),
-            slots: 1,
-            reads_per_interval: 5,
-            read_schedule: ReadSchedule::Adaptive,
-            consistency: store.read,
-            asks_for_strong: false,
-            placement: Placement::Inline,
-            local,
-            remote_reads: false,
-            observer: false,
-            clock_max_error: None,
-            provider_clock_error: None,
-            polling: None,
-            inspect_every: None,
-            follows_replicas: false,
-            warn_lag: Span::from_millis(5_000),
-            writer: WriterId(1),
-            host: "a-host".into(),
-            phase: 0.0,
-            patience: 0.0,
-        };
+        let plan = Plan { local, ..plan(&store) };
         let clock = Clock::start_virtual(STARTED);
         let store = SimulatedStore::new(simulated, regions.to_vec(), clock);
         let stop = CancellationToken::new();
