@@ -69,10 +69,8 @@ impl AlertSettings {
         rules.retain(|rule| !without.iter().any(|name| **name == *rule.name));
         let mut named: Vec<String> = Vec::new();
         for mut one in section.sections("rules", "[[alerts.rules]]") {
-            let Some(name) = rule::name(&mut one) else {
-                one.forgive();
-                continue;
-            };
+            // Without a name nothing else that is wrong with it could be told apart.
+            let Some(name) = rule::name(&mut one) else { continue };
             if RESERVED.contains(&name.as_str()) {
                 one.problem(
                     "name",

@@ -267,9 +267,6 @@ impl<'p> Section<'p> {
         entries.filter_map(|(index, entry)| Section::of(entry, format!("{path}[{index}]"), problems)).collect()
     }
 
-    /// Lets everything pass that nobody asked for, where something else is wrong with the section as a whole.
-    pub(super) fn forgive(self) {}
-
     /// Refuses the keys that nobody asked for.
     pub(super) fn finish(self) {
         for (key, value) in self.values.iter().filter(|(key, _)| !self.known.contains(&key.as_str())) {

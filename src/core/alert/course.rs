@@ -61,7 +61,7 @@ pub struct Patience {
 pub struct Course {
     /// How far it has come.
     pub phase: Phase,
-    /// Since when, not counting the time in which a pending one waited for data.
+    /// Since when, the time left out in which nobody knew or looked.
     since: Mono,
     /// Since when a firing one has been clear.
     clear_since: Option<Mono>,

@@ -15,6 +15,9 @@ const LAG: RangeInclusive<Duration> = Duration::from_millis(10)..=DAY;
 
 const PATIENCE: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 
+/// Unless a rule says otherwise: what is pending for a moment alone pages once in ten minutes even so.
+const KEEP_FIRING_FOR: Span = Span::from_millis(10 * 60 * 1_000);
+
 type Make = fn() -> Signal;
 
 const SIGNALS: [(&str, Make); 9] = [
@@ -108,7 +111,7 @@ pub(super) fn read(mut section: Section<'_>, name: &str, base: Option<&Rule>) ->
         target_regions: if is_audit { Patterns::default() } else { target_regions },
         pairs_min,
         thresholds,
-        keep_firing_for: keep_firing_for.or(base.map(|base| base.keep_firing_for)).unwrap_or(Span::from(DAY / 144)),
+        keep_firing_for: keep_firing_for.or(base.map(|base| base.keep_firing_for)).unwrap_or(KEEP_FIRING_FOR),
         no_data: no_data.or(base.map(|base| base.no_data)).unwrap_or(NoData::Keep),
     })
     .filter(|_| is_right)
