@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::core::advice::Remedies;
 use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
 use crate::core::provider::Polling;
 use crate::core::time::Span;
@@ -190,6 +191,7 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
         follows_replicas: store.follows_replicas,
         warn_lag: Span::from(store.warn_lag),
+        remedies: |_| Remedies::NONE,
         writer,
         host,
         phase,

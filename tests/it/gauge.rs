@@ -10,6 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::Value as Json;
 use tidegauge::clock::Clock;
+use tidegauge::core::advice::Remedies;
 use tidegauge::core::judge::{self, Verdicts};
 use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
 use tidegauge::core::provider::Polling;
@@ -131,6 +132,7 @@ pub fn plan(settings: &StoreSettings) -> Plan {
         inspect_every: None,
         follows_replicas: false,
         warn_lag: Span::from_millis(5_000),
+        remedies: |_| Remedies::NONE,
         writer: WriterId(1),
         host: "a-host".into(),
         phase: 0.0,
