@@ -141,4 +141,21 @@ impl Policy {
     pub fn overriding(&self, now: Wall) -> Option<usize> {
         self.overrides.iter().position(|one| now < one.until)
     }
+
+    /// Local reads are left alone above this: a little below the bound, not the same for all, so that cells do not move at
+    /// once, and none too late.
+    pub(super) fn leaves_above(&self, bound: Span) -> Span {
+        bound.mul_f64(1.0 - self.jitter * self.spread)
+    }
+
+    /// Local reads are taken up again below this.
+    pub(super) fn returns_below(&self, bound: Span) -> Span {
+        let usual = bound.mul_f64(0.8);
+        self.return_below.unwrap_or(usual).min(self.leaves_above(bound))
+    }
+
+    /// How long a decision could have been less cautious before it is.
+    pub(super) fn dwells(&self) -> Span {
+        self.min_dwell.mul_f64(1.0 + self.jitter * self.spread)
+    }
 }
