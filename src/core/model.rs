@@ -90,6 +90,9 @@ pub enum Placement {
 }
 
 impl Placement {
+    /// Both.
+    pub const ALL: [Placement; 2] = [Placement::Inline, Placement::Companion];
+
     /// The word used in labels and answers.
     pub fn label(self) -> &'static str {
         match self {
