@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Parameter, Resource};
+use super::resource::{Answer, Described, Resource};
 use super::words::{Word, one_of};
 use crate::core::alert::{Alert, Phase, Severity};
 use crate::view::Identity;
@@ -20,11 +20,11 @@ use crate::view::Identity;
 /// What an alert that is not over can be.
 const PHASES: [Phase; 2] = [Phase::Firing, Phase::Pending];
 
-const PARAMETERS: [Parameter; 3] = [
-    Parameter::optional("store", "of this store alone"),
-    Parameter::optional("severity", "of this severity alone")
+const PARAMETERS: [Described; 3] = [
+    Described::optional("store", "of this store alone"),
+    Described::optional("severity", "of this severity alone")
         .that_looks(SchemaGenerator::subschema_for::<Word<Severity>>),
-    Parameter::optional("state", "in this state alone").that_looks(phases),
+    Described::optional("state", "in this state alone").that_looks(phases),
 ];
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -32,6 +32,8 @@ pub(super) const RESOURCE: Resource = Resource {
     summary: "what is pending and what fires",
     parameters: &PARAMETERS,
     answer: Answer::of::<Alerts>(),
+    headers: &[],
+    also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };

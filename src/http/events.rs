@@ -1,4 +1,5 @@
-//! `GET /api/v1/events?store=`: what changes from now on, as server-sent events: states of pairs, and alerts.
+//! `GET /api/v1/events?store=`: what changes from now on, as server-sent events: states of pairs, alerts,
+//! and what is advised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use tokio_stream::{Stream, StreamExt};
 use super::Shared;
 use super::alerts::Told;
 use super::answer::{Kind, Parameters, Problem, rfc3339};
-use super::resource::{Answer, Parameter, Resource};
+use super::resource::{Answer, Described, Resource};
 use super::words::Word;
+use crate::core::advice::{AdviceTransition, Decision};
 use crate::core::alert::{AlertTransition, Phase};
 use crate::core::assess;
 use crate::core::judge::{StateTransition, Transition};
@@ -29,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Streams that are open at once. Each takes up one of the listener's connections for as long as it likes.
 pub(super) const LISTENERS_MAX: usize = 32;
 
-const PARAMETERS: [Parameter; 1] = [Parameter::optional("store", "of this store alone")];
+const PARAMETERS: [Described; 1] = [Described::optional("store", "of this store alone")];
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/events",
@@ -38,8 +40,11 @@ pub(super) const RESOURCE: Resource = Resource {
     answer: Answer::Events(&[
         ("state", SchemaGenerator::subschema_for::<StateBody>),
         ("alert", SchemaGenerator::subschema_for::<AlertBody>),
+        ("advice", SchemaGenerator::subschema_for::<AdviceBody>),
         ("missed", SchemaGenerator::subschema_for::<MissedBody>),
     ]),
+    headers: &[],
+    also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };
@@ -56,6 +61,21 @@ struct StateBody<'a> {
     from: Word<assess::State>,
     to: Word<assess::State>,
     /// Why, for a person; empty where the state says it all.
+    reason: &'a str,
+}
+
+/// What the store's policy advises has changed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdviceEvent")]
+struct AdviceBody<'a> {
+    #[schemars(extend("format" = "date-time"))]
+    at: String,
+    store: &'a str,
+    target_region: &'a str,
+    /// `null` where it is about items of any region.
+    source_region: Option<&'a str>,
+    from: Word<Decision>,
+    to: Word<Decision>,
     reason: &'a str,
 }
 
@@ -122,6 +142,12 @@ fn told(event: &Event, store: Option<&Arc<str>>, identity: &Identity) -> Option<
             let is_wanted = alert.labels.iter().any(|(name, value)| *name == "store" && is_wanted(value));
             let body = AlertBody { at, from: from.map(Word), to: to.map(Word), told: Told::of(alert, identity) };
             is_wanted.then(|| sent().event("alert").json_data(body))
+        }
+        Transition::Advice(AdviceTransition { store, target_region, source_region, from, to, reason }) => {
+            let from = Word(from.filter(|_| is_wanted(store))?);
+            let source_region = source_region.as_deref();
+            let body = AdviceBody { at, store, target_region, source_region, from, to: Word(*to), reason };
+            Some(sent().event("advice").json_data(body))
         }
     }
 }

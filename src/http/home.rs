@@ -17,6 +17,8 @@ pub(super) const RESOURCE: Resource = Resource {
     summary: "a page for people",
     parameters: &[],
     answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
     problems: &[Kind::Unavailable],
     route: || routing::get(get),
 };
@@ -49,9 +51,7 @@ pub async fn get(State(shared): State<Shared>) -> String {
     }
     text.push('\n');
     for resource in resources().filter(|resource| resource.path != HERE) {
-        let takes: Vec<String> = resource.parameters.iter().map(|parameter| format!("{}=", parameter.name)).collect();
-        let query = if takes.is_empty() { String::new() } else { format!("?{}", takes.join("&")) };
-        let _ = writeln!(text, "{:<62} {}", format!("{}{query}", resource.path), resource.summary);
+        let _ = writeln!(text, "{:<62} {}", resource.address(), resource.summary);
     }
     text
 }

@@ -32,6 +32,8 @@ pub(super) const RESOURCE: Resource = Resource {
     summary: "for Prometheus",
     parameters: &[],
     answer: Answer::Text(metrics::CONTENT_TYPE),
+    headers: &[],
+    also: &[],
     problems: &[Kind::Internal, Kind::Unavailable],
     route: || routing::get(get),
 };

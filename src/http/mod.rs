@@ -15,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::core::time::Wall;
 use crate::view::Sources;
 
+mod advice;
 mod alerts;
 mod answer;
 mod events;
@@ -37,7 +38,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const SCRAPES_AT_ONCE: usize = 1;
 
 /// What is computed from measurements.
-const KNOWING: [Resource; 5] = [home::RESOURCE, pairs::RESOURCE, samples::RESOURCE, alerts::RESOURCE, events::RESOURCE];
+const KNOWING: [Resource; 6] =
+    [home::RESOURCE, pairs::RESOURCE, samples::RESOURCE, alerts::RESOURCE, advice::RESOURCE, events::RESOURCE];
 /// What is there in any case.
 const OBSERVABLE: [Resource; 3] = [metrics::RESOURCE, HEALTHY, READY];
 
@@ -48,6 +50,8 @@ const HEALTHY: Resource = Resource {
     summary: "whether the process serves",
     parameters: &[],
     answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
     problems: &[],
     route: || routing::get(async || "Tidegauge is healthy.\n"),
 };
@@ -56,6 +60,8 @@ const READY: Resource = Resource {
     summary: "whether its settings were right",
     parameters: &[],
     answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
     problems: &[Kind::Unavailable],
     route: || routing::get(ready),
 };

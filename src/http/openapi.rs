@@ -1,22 +1,26 @@
 //! `GET /api/v1/openapi.json`: all that is served here, as an OpenAPI 3.1 document. It is made of what the resources say of
 //! themselves, and of the types that they answer with, whose comments are its descriptions.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::Json;
+use axum::http::StatusCode;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answer::ProblemBody;
-use super::resource::{Answer, Resource};
+use super::resource::{Answer, Described, Resource};
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/openapi.json",
     summary: "what all of these take and answer, for programs",
     parameters: &[],
     answer: Answer::Json(SchemaGenerator::subschema_for::<Map<String, Value>>),
+    headers: &[],
+    also: &[],
     problems: &[],
     route: || axum::routing::get(get),
 };
@@ -58,24 +62,31 @@ fn document() -> Value {
 }
 
 fn operation(resource: &Resource, generator: &mut SchemaGenerator) -> Value {
-    let mut parameters = Vec::new();
-    for parameter in resource.parameters {
-        parameters.push(json!({
-            "name": parameter.name,
-            "in": "query",
-            "required": parameter.required,
-            "description": parameter.about,
-            "schema": (parameter.looks)(generator),
-        }));
+    let parameters: Vec<Value> = resource
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let mut described = described(parameter, generator);
+            described["name"] = parameter.name.into();
+            described["in"] = "query".into();
+            described
+        })
+        .collect();
+    let headers: Map<String, Value> =
+        resource.headers.iter().map(|header| (header.name.to_owned(), described(header, generator))).collect();
+    let mut responses = BTreeMap::new();
+    for (status, about) in [(StatusCode::OK, resource.summary)].iter().chain(resource.also) {
+        let mut response = json!({ "description": about, "content": content(resource, generator) });
+        if !headers.is_empty() {
+            response["headers"] = headers.clone().into();
+        }
+        responses.insert(status.as_str().to_owned(), response);
     }
-    let mut responses = Map::new();
-    responses.insert("200".into(), json!({ "description": resource.summary, "content": content(resource, generator) }));
     for kind in resource.problems.iter().copied() {
         let schema = generator.subschema_for::<ProblemBody>();
-        responses.insert(
-            kind.status().as_str().to_owned(),
-            json!({ "description": kind.about(), "content": { "application/json": { "schema": schema } } }),
-        );
+        let response = responses.entry(kind.status().as_str().to_owned());
+        let response = response.or_insert_with(|| json!({ "description": "" }));
+        either(response, kind.about(), schema);
     }
     json!({
         "operationId": operation_id(resource.path),
@@ -83,6 +94,24 @@ fn operation(resource: &Resource, generator: &mut SchemaGenerator) -> Value {
         "parameters": parameters,
         "responses": responses,
     })
+}
+
+fn described(one: &Described, generator: &mut SchemaGenerator) -> Value {
+    json!({ "required": one.required, "description": one.about, "schema": (one.looks)(generator) })
+}
+
+/// A problem comes with this status, and maybe something else does: then no header is certain.
+fn either(response: &mut Value, about: &str, problem: Schema) {
+    let body = match response["content"]["application/json"]["schema"].take() {
+        Value::Null => problem.to_value(),
+        other => json!({ "anyOf": [other, problem] }),
+    };
+    let described = [response["description"].as_str().unwrap_or_default(), about].join(" ");
+    response["description"] = described.trim_start().into();
+    response["content"] = json!({ "application/json": { "schema": body } });
+    for (_, header) in response["headers"].as_object_mut().into_iter().flatten() {
+        header["required"] = false.into();
+    }
 }
 
 /// How a client's function for it is called.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Parameter, Resource};
+use super::resource::{Answer, Described, Resource};
 use super::words::Word;
 use crate::core::assess::{self, assess, slot_lag};
 use crate::core::merge::{ProviderFacts, Standing, Verdict};
@@ -24,10 +24,10 @@ use crate::core::window::WindowSummary;
 use crate::http::samples::SampleBody;
 use crate::view::View;
 
-const PARAMETERS: [Parameter; 3] = [
-    Parameter::optional("store", "of this store alone"),
-    Parameter::optional("source_region", "from this region alone"),
-    Parameter::optional("target_region", "to this region alone"),
+const PARAMETERS: [Described; 3] = [
+    Described::optional("store", "of this store alone"),
+    Described::optional("source_region", "from this region alone"),
+    Described::optional("target_region", "to this region alone"),
 ];
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -35,6 +35,8 @@ pub(super) const RESOURCE: Resource = Resource {
     summary: "all that is known of each region pair",
     parameters: &PARAMETERS,
     answer: Answer::of::<Pairs>(),
+    headers: &[],
+    also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };
@@ -120,7 +122,7 @@ struct OffsetBody {
 /// A heartbeat. Heartbeats are ordered by `run`, then by `seq`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Watermark")]
-struct WatermarkBody {
+pub(super) struct WatermarkBody {
     run: u64,
     seq: u64,
     #[schemars(extend("format" = "date-time"))]

@@ -1,6 +1,7 @@
 //! What a resource is. Each says it once, and from that come its route, the parameters that it accepts, its line on the page
 //! and its part of the OpenAPI document.
 
+use axum::http::StatusCode;
 use axum::routing::MethodRouter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -18,21 +19,38 @@ pub(super) struct Resource {
     /// What it has, in a few words.
     pub summary: &'static str,
     /// The parameters of its query; it takes no others.
-    pub parameters: &'static [Parameter],
+    pub parameters: &'static [Described],
     /// What it answers when all is well.
     pub answer: Answer,
+    /// What else it then says, in headers.
+    pub headers: &'static [Described],
+    /// Other statuses than 200 that come with the same answer, and when they do.
+    pub also: &'static [(StatusCode, &'static str)],
     /// What it answers when not. 503 is also what the time limit for requests says, without a body.
     pub problems: &'static [Kind],
     /// What is served there.
     pub route: fn() -> MethodRouter<Shared>,
 }
 
-/// One parameter of a query.
+impl Resource {
+    /// Its path, and the names of its parameters.
+    pub fn address(&self) -> String {
+        let mut address = self.path.to_owned();
+        for (place, parameter) in self.parameters.iter().enumerate() {
+            address.push(if place == 0 { '?' } else { '&' });
+            address.push_str(parameter.name);
+            address.push('=');
+        }
+        address
+    }
+}
+
+/// One parameter of a query, or one header of an answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parameter {
+pub(super) struct Described {
     /// Its name.
     pub name: &'static str,
-    /// Whether it must be given.
+    /// Whether it is always there: a parameter must be given, a header comes in any case.
     pub required: bool,
     /// What it says.
     pub about: &'static str,
@@ -40,20 +58,20 @@ pub(super) struct Parameter {
     pub looks: Looks,
 }
 
-impl Parameter {
+impl Described {
     /// One that can be left out, and is text.
-    pub const fn optional(name: &'static str, about: &'static str) -> Parameter {
-        Parameter { name, required: false, about, looks: SchemaGenerator::subschema_for::<String> }
+    pub const fn optional(name: &'static str, about: &'static str) -> Described {
+        Described { name, required: false, about, looks: SchemaGenerator::subschema_for::<String> }
     }
 
     /// One that must be given, and is text.
-    pub const fn required(name: &'static str, about: &'static str) -> Parameter {
-        Parameter { required: true, ..Parameter::optional(name, about) }
+    pub const fn required(name: &'static str, about: &'static str) -> Described {
+        Described { required: true, ..Described::optional(name, about) }
     }
 
     /// The same, of another look.
-    pub const fn that_looks(self, looks: Looks) -> Parameter {
-        Parameter { looks, ..self }
+    pub const fn that_looks(self, looks: Looks) -> Described {
+        Described { looks, ..self }
     }
 }
 

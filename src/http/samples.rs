@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Parameter, Resource};
+use super::resource::{Answer, Described, Resource};
 use crate::core::recent::RECENT_MAX;
 use crate::core::sample::{Origin, Sample};
 
-const PARAMETERS: [Parameter; 4] = [
-    Parameter::required("store", "the pair's store"),
-    Parameter::required("source_region", "where its heartbeats are written"),
-    Parameter::required("target_region", "where they arrive"),
-    Parameter::optional("limit", "at most so many").that_looks(limits),
+const PARAMETERS: [Described; 4] = [
+    Described::required("store", "the pair's store"),
+    Described::required("source_region", "where its heartbeats are written"),
+    Described::required("target_region", "where they arrive"),
+    Described::optional("limit", "at most so many").that_looks(limits),
 ];
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -25,6 +25,8 @@ pub(super) const RESOURCE: Resource = Resource {
     summary: "a pair's newest lag samples",
     parameters: &PARAMETERS,
     answer: Answer::of::<Samples>(),
+    headers: &[],
+    also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };

@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::answer::Kind;
+use crate::core::advice::{self, Decision, Forced, RestsOn};
 use crate::core::alert::{Phase, Severity};
 use crate::core::assess;
 use crate::core::merge::Verdict;
-use crate::core::model::{Placement, Reason};
+use crate::core::model::{Consistency, Placement, Reason};
 use crate::core::provider::Statistic;
 use crate::core::snapshot::Measured;
 
@@ -38,15 +39,32 @@ macro_rules! closed {
 }
 
 closed! {
+    "AdviceBasis" is advice::Basis,
     "Clock" is Measured,
+    "Consistency" is Consistency,
     "ErrorType" is Kind,
     "FailureReason" is Reason,
+    "OverrideDecision" is Forced,
     "Phase" is Phase,
     "Placement" is Placement,
+    "RestsOn" is RestsOn,
     "Severity" is Severity,
     "State" is assess::State,
     "Statistic" is Statistic,
     "Verdict" is Verdict,
+}
+
+/// Two of its words say where, or how long, as well; that stands in fields of its own.
+impl Closed for Decision {
+    const NAME: &'static str = "Decision";
+
+    fn words() -> Vec<&'static str> {
+        Decision::LABELS.to_vec()
+    }
+
+    fn word(self) -> &'static str {
+        self.label()
+    }
 }
 
 /// One of a closed set, in an answer.

@@ -34,4 +34,5 @@ mod golden;
 mod house;
 mod http;
 mod notify;
+mod openapi;
 mod rules;
