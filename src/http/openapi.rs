@@ -28,8 +28,8 @@ pub(super) const RESOURCE: Resource = Resource {
 /// It is the same for as long as the process lives.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-const ABOUT: &str = "How stale the data is in each region, and what is wrong. All of it is read with GET and computed from the \
-    newest measurements. Durations are numbers of seconds, in fields that end with `_seconds`; instants are RFC 3339 in UTC. \
+const ABOUT: &str = "How stale the data is in each region, and what is wrong. All of it is read with GET, or its headers alone with \
+    HEAD, and computed from the newest measurements. Durations are numbers of seconds, in fields that end with `_seconds`; instants are RFC 3339 in UTC. \
     What is not known is `null`: never 0, and never an old value. Fields may be added.";
 
 /// Answers, whatever became of the settings: it does not depend on them.
@@ -109,7 +109,7 @@ fn either(response: &mut Value, about: &str, problem: Schema) {
     let described = [response["description"].as_str().unwrap_or_default(), about].join(" ");
     response["description"] = described.trim_start().into();
     response["content"] = json!({ "application/json": { "schema": body } });
-    for (_, header) in response["headers"].as_object_mut().into_iter().flatten() {
+    for (_, header) in response.get_mut("headers").and_then(Value::as_object_mut).into_iter().flatten() {
         header["required"] = false.into();
     }
 }

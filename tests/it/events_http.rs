@@ -68,13 +68,13 @@ impl Listener {
 }
 
 /// A gauge whose judge says what the test says.
-fn judged() -> (Judge, Shared) {
+pub fn judged() -> (Judge, Shared) {
     let (judge, judged) = judging::channels();
     let sources = Gauge::judging("").stop().sources;
     (judge, Shared::new(Sources { judged, ..sources }, STARTED))
 }
 
-fn event(number: u64, store: &str, from: Option<State>) -> Event {
+pub fn event(number: u64, store: &str, from: Option<State>) -> Event {
     let transition = Transition::State(StateTransition {
         store: store.into(),
         source_region: "us-east-1".into(),

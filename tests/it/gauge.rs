@@ -63,12 +63,17 @@ impl Gauge {
 
     /// One whose judge judges by the rules of the settings from now on; `more` is more settings of its store.
     pub fn judging(more: &str) -> Gauge {
+        Gauge::governing(more, Policy::of_interval(Span::from_millis(1_000)))
+    }
+
+    /// The same, with this policy for reads.
+    pub fn governing(more: &str, policy: Policy) -> Gauge {
         let settings = settings(more);
         let clock = Clock::start_virtual(STARTED);
         let stop = CancellationToken::new();
         let driver = start(&settings.stores[0], plan(&settings.stores[0]), Nobody, clock, &stop);
         let (judge, judged) = judging::channels();
-        let sources = sources(driver, judged, clock);
+        let sources = Sources { policies: [policy].into(), ..sources(driver, judged, clock) };
         tokio::spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
