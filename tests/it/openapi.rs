@@ -6,23 +6,19 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
-use tidegauge::core::advice::{Forced, LostSource, Override, Policy};
 use tidegauge::core::assess::State;
 use tidegauge::core::model::{Failure, Reason};
 use tidegauge::core::provider::{Question, Reading};
-use tidegauge::core::time::{Span, Wall};
 use tidegauge::http::{self, Shared};
 use tidegauge::providers::Provider;
-use tidegauge::view::Sources;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::alerts_http::STALL;
 use crate::events_http::{Listener, event, judged};
-use crate::gauge::{Gauge, STARTED, ask};
+use crate::gauge::{Gauge, ask};
 use crate::http::{Exaggerates, POLLING};
 
 mod described;
@@ -39,15 +35,15 @@ impl Provider for Refuses {
     }
 }
 
+/// What is to be read, as the store's policy has it.
+const READ: &str = "/api/v1/advice?store=orders&target_region=eu-west-1";
+const POLICY: &str = "[stores.advice]\nmax_staleness = \"10s\"\nmin_dwell = \"20s\"\nlost_source = \"exclude\"\nexclude_after = \"1m\"\n";
 /// From 00:00:30 on a region does not answer.
 const LOST: &str = "[[stores.simulated.events]]\nkind = \"region_down\"\nregion = \"us-east-1\"\noffset = \"30s\"\n\
     lasts = \"1h\"\nevery = \"2h\"\n";
-
-/// The same, with another policy for its reads.
-fn governed(gauge: &Gauge, policy: Policy) -> Router {
-    let sources = Sources { policies: [policy].into(), ..gauge.shared.sources.clone() };
-    http::full(Shared::new(sources, STARTED))
-}
+/// The gauge starts at 00:00.
+const FORCED: &str =
+    "[[stores.advice.overrides]]\ndecision = \"refuse\"\nuntil = \"2026-01-01T01:00:00Z\"\nreason = \"an exercise\"\n";
 
 #[tokio::test(start_paused = true)]
 async fn whatever_is_served_is_in_the_document_and_on_the_page() {
@@ -165,31 +161,27 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
     described.asks_the_usual(Gauge::asking(Duration::from_secs(120), 1, Some(POLLING), Refuses).await.full()).await;
     described.asks_the_usual(http::full(fleet::one_of_a_fleet(Duration::from_secs(90), &stop).await)).await;
 
-    let interval = Span::from_millis(1_000);
-    let policy = Policy { max_staleness: Some(Span::from_millis(5_000)), ..Policy::of_interval(interval) };
-    let gauge = Gauge::governing(STALL, policy.clone());
+    let gauge = Gauge::judging(&format!("{POLICY}{STALL}"));
     let mut listener = Listener::to(&gauge.shared, "").await;
     sleep(Duration::from_secs(120)).await;
     described.asks(gauge.full(), "/api/v1/alerts").await;
-    let here = "/api/v1/advice?store=orders&target_region=eu-west-1";
-    described.asks(gauge.full(), here).await;
-    let until = Wall::from_micros(1_798_761_600_000_000);
-    let forced = Override { decision: Forced::Refuse, until, reason: "an exercise".into() };
-    let forcing = governed(&gauge, Policy { overrides: [forced].into(), ..policy.clone() });
-    let answer = described.asks(forcing, &format!("{here}&as=status")).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    described.asks(gauge.full(), READ).await;
     sleep(Duration::from_secs(300)).await;
     described.hears(&mut listener).await;
+
+    let gauge = Gauge::judging(&format!("{POLICY}{FORCED}"));
+    sleep(Duration::from_secs(10)).await;
+    let answer = described.asks(gauge.full(), &format!("{READ}&as=status")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    let gauge = Gauge::judging(&format!("{POLICY}{LOST}"));
+    sleep(Duration::from_secs(120)).await;
+    described.asks(gauge.full(), READ).await;
 
     let (judge, shared) = judged();
     let mut slow = Listener::to(&shared, "").await;
     (1..=5_000).for_each(|number| judge.tell(event(number, "orders", Some(State::Ok))));
     described.hears(&mut slow).await;
-
-    let gauge = Gauge::judging(LOST);
-    sleep(Duration::from_secs(60)).await;
-    let (lost_source, exclude_after) = (LostSource::Exclude, Span::from_millis(10_000));
-    described.asks(governed(&gauge, Policy { lost_source, exclude_after, ..policy }), here).await;
 
     // Nobody is told to wait here.
     let rare = ["Advice.wait_seconds"];

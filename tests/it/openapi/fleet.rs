@@ -55,5 +55,5 @@ pub async fn one_of_a_fleet(elapsed: Duration, stop: &CancellationToken) -> Shar
         drivers.push(driver::start(store, Nobody, plan, clock, stop.clone(), Duration::from_secs(1)));
     }
     sleep(elapsed).await;
-    Shared::new(sources(drivers.remove(0), judging::channels().1, clock), STARTED)
+    Shared::new(sources(&settings, drivers.remove(0), judging::channels().1, clock), STARTED)
 }
