@@ -34,6 +34,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Verdict; 4] =
+        [Verdict::Agrees, Verdict::DisagreesProviderHigher, Verdict::DisagreesProviderLower, Verdict::Unknown];
+
     /// The word used in answers.
     pub fn label(self) -> &'static str {
         match self {

@@ -91,6 +91,9 @@ pub enum Placement {
 }
 
 impl Placement {
+    /// Both.
+    pub const ALL: [Placement; 2] = [Placement::Inline, Placement::Companion];
+
     /// The word used in labels and answers.
     pub fn label(self) -> &'static str {
         match self {
@@ -110,6 +113,9 @@ pub enum Consistency {
 }
 
 impl Consistency {
+    /// Both.
+    pub const ALL: [Consistency; 2] = [Consistency::Strong, Consistency::Eventual];
+
     /// The word used in labels and answers.
     pub fn label(self) -> &'static str {
         match self {

@@ -30,6 +30,9 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// All, in their order.
+    pub const ALL: [Basis; 4] = [Basis::SameClock, Basis::Echo, Basis::CrossRead, Basis::Claim];
+
     /// The word used in answers.
     pub fn label(self) -> &'static str {
         match self {

@@ -102,6 +102,9 @@ pub enum Measured {
 }
 
 impl Measured {
+    /// Both.
+    pub const ALL: [Measured; 2] = [Measured::OneClock, Measured::TwoClocks];
+
     /// The word used in labels and answers.
     pub fn label(self) -> &'static str {
         match self {

@@ -6,32 +6,28 @@ use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Parameters, Problem, Success, rfc3339};
 use super::pairs::WatermarkBody;
-use crate::core::advice::{self, Advice, Basis, Decision, Policy, Remedies, RestsOn, Why, region, standing, words};
-use crate::core::assess::assess;
-use crate::core::model::RegionId;
+use super::words::Word;
+use crate::core::advice::{
+    self, Advice, Basis, Decision, Forced, Policy, Remedies, RestsOn, Why, region, standing, words,
+};
+use crate::core::assess::{self, assess};
+use crate::core::model::{Consistency, Placement, RegionId};
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Now, Span, Wall};
 
+mod resource;
+
+use resource::PARAMETERS;
+pub(super) use resource::RESOURCE;
+
 /// The parameters that make a question one of its own; without them the store's policy is asked.
 const OWN: [&str; 5] = ["max_staleness", "basis", "valid_for", "max_wait", "session_token"];
-
-/// All parameters.
-const PARAMETERS: [&str; 9] = [
-    "store",
-    "source_region",
-    "target_region",
-    "max_staleness",
-    "basis",
-    "valid_for",
-    "max_wait",
-    "session_token",
-    "as",
-];
 
 /// What the caller looks at.
 #[derive(Clone, Copy, PartialEq)]
@@ -41,47 +37,56 @@ enum As {
 }
 
 /// The answer's data. What is not known is `null`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Advice")]
 struct Body {
     store: String,
     target_region: String,
     /// The item's home, where it was named.
     source_region: Option<String>,
-    decision: &'static str,
+    decision: Word<Decision>,
     /// Where to read; `null` where the caller is the one who knows, or nothing is to be read.
     read_region: Option<String>,
     /// How that read is asked for.
     how: Option<&'static str>,
     /// How long to wait before asking again.
     wait_seconds: Option<f64>,
+    /// Why, for a person.
     reason: String,
-    rests_on: &'static str,
-    basis: &'static str,
+    rests_on: Word<RestsOn>,
+    basis: Word<Basis>,
     max_staleness_seconds: f64,
     valid_for_seconds: f64,
-    placement: &'static str,
+    /// Whether the heartbeats lie in the application's own table or container, or in one beside it.
+    placement: Word<Placement>,
     /// How the heartbeats are read in the target region: what they show is what such a read sees.
-    read: &'static str,
+    read: Word<Consistency>,
     /// Since when the store's policy has come to this; `null` for a question of one's own.
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
     /// What is as safe.
+    #[schemars(with = "Vec<Word<Decision>>")]
     alternatives: Vec<&'static str>,
     /// Regions that nobody should be sent to.
     avoid: Vec<Avoid>,
     /// Sources that count as lost, and were left out of account: what they wrote last may be lost.
     excluded: Vec<Excluded>,
+    /// What an operator decided for a while, where that is the advice.
     #[serde(rename = "override")]
     forced: Option<ForcedBody>,
+    /// Those that matter: the one that was named, or all.
     sources: Vec<Source>,
 }
 
-#[derive(Debug, Serialize)]
+/// A region that is in trouble.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Avoid {
     region: String,
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
+/// A source that counts as lost.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Excluded {
     source_region: String,
     /// The last heartbeat that arrived from there: what was written later may be lost.
@@ -90,20 +95,23 @@ struct Excluded {
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
+/// A decision of the operator's.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Override")]
 struct ForcedBody {
-    decision: &'static str,
+    decision: Word<Forced>,
+    #[schemars(extend("format" = "date-time"))]
     until: String,
     reason: String,
 }
 
 /// What is known of one source at the target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Source {
     source_region: String,
     /// Whether it alone would let the local replica be read.
     fresh: bool,
-    state: &'static str,
+    state: Word<assess::State>,
     reason: String,
     current_lag_seconds: Option<f64>,
     overdue_seconds: Option<f64>,
@@ -140,7 +148,7 @@ pub async fn get(
         Problem::not_found(format!("no store {name:?}; there are: {}", names.join(", ")))
     })?;
     let store = sources.snapshots[place].borrow().clone();
-    let answer_as = wanted.choice("as", &[As::Body, As::Status], As::label)?.unwrap_or(As::Body);
+    let answer_as = wanted.choice("as", &As::ALL, As::label)?.unwrap_or(As::Body);
     let policy = &sources.policies[place];
     let target = target(&wanted, &store)?;
     let source = wanted.get("source_region").map(|region| region_of(&store, region)).transpose()?;
@@ -162,6 +170,8 @@ pub async fn get(
 }
 
 impl As {
+    const ALL: [As; 2] = [As::Body, As::Status];
+
     fn label(self) -> &'static str {
         match self {
             As::Body => "body",
@@ -291,7 +301,7 @@ impl Answered<'_> {
             store: plan.store.to_string(),
             target_region: name(query.target),
             source_region: query.source.map(name),
-            decision: advice.decision.label(),
+            decision: Word(advice.decision),
             read_region: self.read_region().map(name),
             how: how(advice.decision, &remedies),
             wait_seconds: match advice.decision {
@@ -299,12 +309,12 @@ impl Answered<'_> {
                 _ => None,
             },
             reason: words::reason(store, self.policy, query, advice),
-            rests_on: RestsOn::label(advice.rests_on),
-            basis: query.basis.label(),
+            rests_on: Word(advice.rests_on),
+            basis: Word(query.basis),
             max_staleness_seconds: query.max_staleness.as_secs_f64(),
             valid_for_seconds: advice.valid_for.as_secs_f64(),
-            placement: plan.placement.label(),
-            read: plan.consistency.label(),
+            placement: Word(plan.placement),
+            read: Word(plan.consistency),
             since: self.since.map(rfc3339),
             alternatives: self.alternatives(&remedies),
             avoid: self
@@ -314,7 +324,7 @@ impl Answered<'_> {
             excluded: self.excluded(),
             forced: match advice.why {
                 Why::Overridden(place) => self.policy.overrides.get(place).map(|forced| ForcedBody {
-                    decision: forced.decision.label(),
+                    decision: Word(forced.decision),
                     until: rfc3339(forced.until),
                     reason: forced.reason.to_string(),
                 }),
@@ -372,7 +382,7 @@ impl Answered<'_> {
                 Source {
                     source_region: self.store.region(pair.source).to_string(),
                     fresh: advice::is_fresh(self.store, self.policy, query, pair.source, self.now),
-                    state: now.state.label(),
+                    state: Word(now.state),
                     reason: now.reason,
                     current_lag_seconds: seconds(now.current_lag),
                     overdue_seconds: seconds(now.overdue),

@@ -6,37 +6,71 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::routing;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use super::Shared;
-use super::answer::{Parameters, Problem, Success, rfc3339};
+use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
+use super::resource::{Answer, Described, Resource};
+use super::words::{Word, one_of};
 use crate::core::alert::{Alert, Phase, Severity};
 use crate::view::Identity;
 
 /// What an alert that is not over can be.
 const PHASES: [Phase; 2] = [Phase::Firing, Phase::Pending];
 
+const PARAMETERS: [Described; 3] = [
+    Described::optional("store", "of this store alone"),
+    Described::optional("severity", "of this severity alone")
+        .that_looks(SchemaGenerator::subschema_for::<Word<Severity>>),
+    Described::optional("state", "in this state alone").that_looks(phases),
+];
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: "/api/v1/alerts",
+    summary: "what is pending and what fires",
+    parameters: &PARAMETERS,
+    answer: Answer::of::<Alerts>(),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
+    route: || routing::get(get),
+};
+
+fn phases(_: &mut SchemaGenerator) -> Schema {
+    one_of(&PHASES.map(Phase::label))
+}
+
 /// The answer's data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Alerts {
+    /// What fires before what is pending, then the worse severity, then the oldest.
     alerts: Vec<AlertBody>,
 }
 
-#[derive(Debug, Serialize)]
+/// An alert of this gauge's rules that is not over.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Alert")]
 struct AlertBody {
     #[serde(flatten)]
     told: Told,
+    #[schemars(schema_with = "phases")]
     state: &'static str,
 }
 
 /// What is told of an alert wherever one is told of.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Told {
+    /// What tells this alert from all others.
     labels: BTreeMap<&'static str, String>,
+    /// For a person: `summary`, `description`, `runbook_url`.
     annotations: BTreeMap<&'static str, String>,
+    /// Since when it is so.
     #[serde(rename = "activeAt")]
+    #[schemars(extend("format" = "date-time"))]
     active_at: String,
-    /// Text, as Prometheus has it.
+    /// What the signal is, as text: seconds where it is a duration.
     value: String,
 }
 
@@ -67,7 +101,7 @@ pub async fn get(
     State(shared): State<Shared>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Success<Alerts>>, Problem> {
-    let wanted = Parameters::of(query, &["store", "severity", "state"])?;
+    let wanted = Parameters::of(query, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?;
     let severity = wanted.choice("severity", &Severity::ALL, Severity::label)?;

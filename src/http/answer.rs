@@ -6,8 +6,11 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::resource::Described;
+use super::words::Word;
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
@@ -15,8 +18,10 @@ use crate::view::View;
 const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 /// `{"status":"success","data":…}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Answer")]
 pub struct Success<T> {
+    #[schemars(extend("const" = "success"))]
     status: &'static str,
     data: T,
 }
@@ -28,29 +33,96 @@ impl<T: Serialize> Success<T> {
     }
 }
 
-/// `{"status":"error","errorType":…,"error":…}`.
+/// What can be wrong with a request, or with us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The request is not of the form that the resource takes.
+    BadData,
+    /// What was asked for does not exist.
+    NotFound,
+    /// Everything here is read with GET.
+    MethodNotAllowed,
+    /// Not now.
+    Unavailable,
+    /// Our own fault.
+    Internal,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 5] =
+        [Kind::BadData, Kind::NotFound, Kind::MethodNotAllowed, Kind::Unavailable, Kind::Internal];
+
+    /// The word in the answer.
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::BadData => "bad_data",
+            Kind::NotFound => "not_found",
+            Kind::MethodNotAllowed => "method_not_allowed",
+            Kind::Unavailable => "unavailable",
+            Kind::Internal => "internal",
+        }
+    }
+
+    /// The answer's status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Kind::BadData => StatusCode::BAD_REQUEST,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When this is the answer, for who reads of it beforehand.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::BadData => "A parameter is unknown, missing, given twice, or has a value that it cannot have.",
+            Kind::NotFound => "What was asked for does not exist.",
+            Kind::MethodNotAllowed => "Everything is read with GET.",
+            Kind::Unavailable => {
+                "The settings were refused, and nothing is known; or as much is being done already as may be at once. \
+                 Without a body where no answer began in time."
+            }
+            Kind::Internal => "The gauge could not make this answer; its log says why.",
+        }
+    }
+}
+
+/// A request that is not answered as was asked, and why.
 #[derive(Debug)]
 pub struct Problem {
-    code: StatusCode,
-    kind: &'static str,
+    kind: Kind,
     message: String,
+}
+
+/// `{"status":"error","errorType":…,"error":…}`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct ProblemBody {
+    #[schemars(extend("const" = "error"))]
+    status: &'static str,
+    #[serde(rename = "errorType")]
+    error_type: Word<Kind>,
+    /// What is wrong, and what to do about it, for a person.
+    error: String,
 }
 
 impl Problem {
     /// The request is not of the form that the resource takes.
     pub fn bad_data(message: impl Into<String>) -> Problem {
-        Problem { code: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
+        Problem { kind: Kind::BadData, message: message.into() }
     }
 
     /// What was asked for does not exist.
     pub fn not_found(message: impl Into<String>) -> Problem {
-        Problem { code: StatusCode::NOT_FOUND, kind: "not_found", message: message.into() }
+        Problem { kind: Kind::NotFound, message: message.into() }
     }
 
     /// Everything here is read with GET.
     pub fn method_not_allowed() -> Problem {
-        let message = "this resource is read with GET".into();
-        Problem { code: StatusCode::METHOD_NOT_ALLOWED, kind: "method_not_allowed", message }
+        Problem { kind: Kind::MethodNotAllowed, message: "this resource is read with GET".into() }
     }
 
     /// The settings were refused, and nothing is measured.
@@ -60,27 +132,20 @@ impl Problem {
 
     /// Not now: as much is being done already as may be at once.
     pub fn unavailable(message: impl Into<String>) -> Problem {
-        Problem { code: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", message: message.into() }
+        Problem { kind: Kind::Unavailable, message: message.into() }
     }
 
     /// Our own fault.
     pub fn internal() -> Problem {
         let message = "the gauge could not make this answer; its log says why".into();
-        Problem { code: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message }
+        Problem { kind: Kind::Internal, message }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            status: &'static str,
-            #[serde(rename = "errorType")]
-            error_type: &'static str,
-            error: String,
-        }
-        let body = Body { status: "error", error_type: self.kind, error: self.message };
-        (self.code, Json(body)).into_response()
+        let body = ProblemBody { status: "error", error_type: Word(self.kind), error: self.message };
+        (self.kind.status(), Json(body)).into_response()
     }
 }
 
@@ -89,16 +154,17 @@ impl IntoResponse for Problem {
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Checks the names against those that the resource knows.
-    pub fn of(
+    /// Checks the names against those that the resource takes.
+    pub(super) fn of(
         query: Result<axum::extract::Query<Vec<(String, String)>>, QueryRejection>,
-        known: &[&str],
+        taken: &[Described],
     ) -> Result<Parameters, Problem> {
         let axum::extract::Query(given) = query.map_err(|rejection| Problem::bad_data(rejection.body_text()))?;
         for (place, (name, _)) in given.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
-                let known = known.join(", ");
-                return Err(Problem::bad_data(format!("unknown parameter {name:?}; this resource takes: {known}")));
+            if !taken.iter().any(|parameter| parameter.name == name) {
+                let taken: Vec<&str> = taken.iter().map(|parameter| parameter.name).collect();
+                let taken = taken.join(", ");
+                return Err(Problem::bad_data(format!("unknown parameter {name:?}; this resource takes: {taken}")));
             }
             if given[..place].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Problem::bad_data(format!("parameter {name:?} is given twice")));

@@ -7,6 +7,8 @@ use std::time::Duration;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::routing;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -14,9 +16,12 @@ use tokio_stream::{Stream, StreamExt};
 
 use super::Shared;
 use super::alerts::Told;
-use super::answer::{Parameters, Problem, rfc3339};
-use crate::core::advice::AdviceTransition;
+use super::answer::{Kind, Parameters, Problem, rfc3339};
+use super::resource::{Answer, Described, Resource};
+use super::words::Word;
+use crate::core::advice::{AdviceTransition, Decision};
 use crate::core::alert::{AlertTransition, Phase};
+use crate::core::assess;
 use crate::core::judge::{StateTransition, Transition};
 use crate::judging::Event;
 use crate::view::Identity;
@@ -26,41 +31,71 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Streams that are open at once. Each takes up one of the listener's connections for as long as it likes.
 pub(super) const LISTENERS_MAX: usize = 32;
 
-#[derive(Debug, Serialize)]
+const PARAMETERS: [Described; 1] = [Described::optional("store", "of this store alone")];
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: "/api/v1/events",
+    summary: "what changes from now on, as server-sent events",
+    parameters: &PARAMETERS,
+    answer: Answer::Events(&[
+        ("state", SchemaGenerator::subschema_for::<StateBody>),
+        ("alert", SchemaGenerator::subschema_for::<AlertBody>),
+        ("advice", SchemaGenerator::subschema_for::<AdviceBody>),
+        ("missed", SchemaGenerator::subschema_for::<MissedBody>),
+    ]),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
+    route: || routing::get(get),
+};
+
+/// A pair changed its state.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StateEvent")]
 struct StateBody<'a> {
+    #[schemars(extend("format" = "date-time"))]
     at: String,
     store: &'a str,
     source_region: &'a str,
     target_region: &'a str,
-    from: &'static str,
-    to: &'static str,
+    from: Word<assess::State>,
+    to: Word<assess::State>,
+    /// Why, for a person; empty where the state says it all.
     reason: &'a str,
 }
 
-/// `source_region` is `null` where it is about items of any region.
-#[derive(Debug, Serialize)]
+/// What the store's policy advises has changed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdviceEvent")]
 struct AdviceBody<'a> {
+    #[schemars(extend("format" = "date-time"))]
     at: String,
     store: &'a str,
     target_region: &'a str,
+    /// `null` where it is about items of any region.
     source_region: Option<&'a str>,
-    from: &'static str,
-    to: &'static str,
+    from: Word<Decision>,
+    to: Word<Decision>,
     reason: &'a str,
 }
 
-/// `null` is inactive.
-#[derive(Debug, Serialize)]
+/// An alert took a step. `null` is inactive: what was only pending goes back to it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AlertEvent")]
 struct AlertBody {
+    #[schemars(extend("format" = "date-time"))]
     at: String,
-    from: Option<&'static str>,
-    to: Option<&'static str>,
+    from: Option<Word<Phase>>,
+    to: Option<Word<Phase>>,
     #[serde(flatten)]
     told: Told,
 }
 
-#[derive(Debug, Serialize)]
+/// This listener was too slow.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "MissedEvent")]
 struct MissedBody {
+    /// Events that are lost to it, whatever they were about.
     missed: u64,
 }
 
@@ -70,7 +105,7 @@ pub async fn get(
     State(shared): State<Shared>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, axum::Error>>>, Problem> {
-    let wanted = Parameters::of(query, &["store"])?;
+    let wanted = Parameters::of(query, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?.map(|place| view.stores[place].plan.store.clone());
     let place = shared.listeners.clone().try_acquire_owned().map_err(|_| {
@@ -99,24 +134,19 @@ fn told(event: &Event, store: Option<&Arc<str>>, identity: &Identity) -> Option<
     let sent = || Sent::default().id(event.number.to_string());
     match &event.transition {
         Transition::State(StateTransition { store, source_region, target_region, from, to, reason }) => {
-            let from = from.filter(|_| is_wanted(store))?.label();
-            let body = StateBody { at, store, source_region, target_region, from, to: to.label(), reason };
+            let from = Word(from.filter(|_| is_wanted(store))?);
+            let body = StateBody { at, store, source_region, target_region, from, to: Word(*to), reason };
             Some(sent().event("state").json_data(body))
         }
         Transition::Alert(AlertTransition { from, to, alert }) => {
             let is_wanted = alert.labels.iter().any(|(name, value)| *name == "store" && is_wanted(value));
-            let body = AlertBody {
-                at,
-                from: from.map(Phase::label),
-                to: to.map(Phase::label),
-                told: Told::of(alert, identity),
-            };
+            let body = AlertBody { at, from: from.map(Word), to: to.map(Word), told: Told::of(alert, identity) };
             is_wanted.then(|| sent().event("alert").json_data(body))
         }
         Transition::Advice(AdviceTransition { store, target_region, source_region, from, to, reason }) => {
-            let from = from.filter(|_| is_wanted(store))?.label();
+            let from = Word(from.filter(|_| is_wanted(store))?);
             let source_region = source_region.as_deref();
-            let body = AdviceBody { at, store, target_region, source_region, from, to: to.label(), reason };
+            let body = AdviceBody { at, store, target_region, source_region, from, to: Word(*to), reason };
             Some(sent().event("advice").json_data(body))
         }
     }

@@ -3,9 +3,25 @@
 use std::fmt::Write;
 
 use axum::extract::State;
+use axum::routing;
 
-use super::Shared;
+use super::answer::Kind;
+use super::resource::{PLAIN_TEXT, Resource};
+use super::{Shared, resources};
 use crate::core::assess::assess;
+
+const HERE: &str = "/";
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: HERE,
+    summary: "a page for people",
+    parameters: &[],
+    answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
+    problems: &[Kind::Unavailable],
+    route: || routing::get(get),
+};
 
 /// A plain table of all pairs, and what else there is.
 pub async fn get(State(shared): State<Shared>) -> String {
@@ -33,14 +49,9 @@ pub async fn get(State(shared): State<Shared>) -> String {
             ]);
         }
     }
-    text.push_str(
-        "\n/api/v1/pairs                                                  all of this and more, as JSON\
-         \n/api/v1/samples?store=&source_region=&target_region=&limit=    a pair's newest lag samples\
-         \n/api/v1/alerts?store=&severity=&state=                         what is pending and what fires\
-         \n/api/v1/advice?store=&max_staleness=&source_region=             which read to make: here, elsewhere, none\
-         \n/api/v1/events?store=                                          what changes from now on, as server-sent events\
-         \n/metrics                                                       for Prometheus\
-         \n/-/healthy  /-/ready\n",
-    );
+    text.push('\n');
+    for resource in resources().filter(|resource| resource.path != HERE) {
+        let _ = writeln!(text, "{:<62} {}", resource.address(), resource.summary);
+    }
     text
 }

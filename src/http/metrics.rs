@@ -7,12 +7,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use axum::routing;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::Kind;
+use super::resource::{Answer, Resource};
 use super::{Shared, internal};
 use crate::metrics;
 
@@ -23,6 +26,17 @@ const PIECE: usize = 32 * 1_024;
 const PIECES: usize = 4;
 /// Whoever has not taken the whole answer within this has gone away, or might as well have: others wait for their turn.
 const READER_PATIENCE: Duration = Duration::from_secs(8);
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: "/metrics",
+    summary: "for Prometheus",
+    parameters: &[],
+    answer: Answer::Text(metrics::CONTENT_TYPE),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::Internal, Kind::Unavailable],
+    route: || routing::get(get),
+};
 
 /// The exposition. It is encoded on a thread of its own: a scrape of thousands of pairs takes tens of milliseconds,
 /// during which no probe could be timed on that thread.

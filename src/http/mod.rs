@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing;
 use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
 
@@ -22,16 +21,54 @@ mod events;
 mod home;
 pub mod listen;
 mod metrics;
+mod openapi;
 mod pairs;
+mod resource;
 mod samples;
+mod words;
 
-use answer::Problem;
+use answer::{Kind, Problem};
+use resource::{PLAIN_TEXT, Resource};
 
 /// A request whose answer takes longer to begin is given up. How long the answer itself takes is another matter: one is a
 /// stream of events.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Scrapes encoded at the same time; more of them wait. Each may take a core for tens of milliseconds.
 const SCRAPES_AT_ONCE: usize = 1;
+
+/// What is computed from measurements.
+const KNOWING: [Resource; 6] =
+    [home::RESOURCE, pairs::RESOURCE, samples::RESOURCE, alerts::RESOURCE, advice::RESOURCE, events::RESOURCE];
+/// What is there in any case.
+const OBSERVABLE: [Resource; 3] = [metrics::RESOURCE, HEALTHY, READY];
+
+/// Settings were right and the listener is up, or nobody would answer. Clouds do not count: an application must not be
+/// restarted, or taken out of service, because a region far away is down.
+const HEALTHY: Resource = Resource {
+    path: "/-/healthy",
+    summary: "whether the process serves",
+    parameters: &[],
+    answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
+    problems: &[],
+    route: || routing::get(async || "Tidegauge is healthy.\n"),
+};
+const READY: Resource = Resource {
+    path: "/-/ready",
+    summary: "whether its settings were right",
+    parameters: &[],
+    answer: PLAIN_TEXT,
+    headers: &[],
+    also: &[],
+    problems: &[Kind::Unavailable],
+    route: || routing::get(ready),
+};
+
+/// All that there is, in the order in which it is listed.
+fn resources() -> impl Iterator<Item = Resource> {
+    KNOWING.into_iter().chain([openapi::RESOURCE]).chain(OBSERVABLE)
+}
 
 /// What every resource is handed, with every request: cheap to clone.
 #[derive(Clone, Debug)]
@@ -60,42 +97,26 @@ impl Shared {
 
 /// Everything: for the application in the cell and the person on call, over loopback.
 pub fn full(shared: Shared) -> Router {
-    let api = Router::new()
-        .route("/", get(home::get))
-        .route("/api/v1/pairs", get(pairs::get))
-        .route("/api/v1/samples", get(samples::get))
-        .route("/api/v1/alerts", get(alerts::get))
-        .route("/api/v1/advice", get(advice::get))
-        .route("/api/v1/events", get(events::get))
-        .route_layer(from_fn_with_state(shared.clone(), know_something));
-    finish(api.merge(observable()), shared)
+    let knowing = match shared.settings {
+        Ok(_) => serve(&KNOWING),
+        // An empty list of pairs would read as a store without any: all that is known is why.
+        Err(_) => serve(&KNOWING.map(|resource| Resource { route: || routing::get(ready), ..resource })),
+    };
+    finish(knowing.merge(serve(&[openapi::RESOURCE])).merge(serve(&OBSERVABLE)), shared)
 }
 
 /// What Prometheus and the kubelet may reach from outside: metrics and health.
 pub fn metrics_only(shared: Shared) -> Router {
-    finish(observable(), shared)
+    finish(serve(&OBSERVABLE), shared)
 }
 
-fn observable() -> Router<Shared> {
-    Router::new()
-        .route("/metrics", get(metrics::get))
-        // Settings were right and the listener is up, or nobody would answer. Clouds do not count: an application
-        // must not be restarted, or taken out of service, because a region far away is down.
-        .route("/-/healthy", get(async || "Tidegauge is healthy.\n"))
-        .route("/-/ready", get(ready))
+fn serve(resources: &[Resource]) -> Router<Shared> {
+    resources.iter().fold(Router::new(), |router, resource| router.route(resource.path, (resource.route)()))
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
     match shared.settings {
         Ok(_) => "Tidegauge is ready.\n".into_response(),
-        Err(problems) => Problem::refused(&problems).into_response(),
-    }
-}
-
-/// An empty list of pairs would read as a store without any: where settings were refused, all that is known is why.
-async fn know_something(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match shared.settings {
-        Ok(_) => next.run(request).await,
         Err(problems) => Problem::refused(&problems).into_response(),
     }
 }

@@ -3,15 +3,19 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::routing;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::Shared;
-use super::answer::{Parameters, Problem, Success, rfc3339};
-use crate::core::assess::{assess, slot_lag};
-use crate::core::merge::{ProviderFacts, Standing};
-use crate::core::model::Reason;
+use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
+use super::resource::{Answer, Described, Resource};
+use super::words::Word;
+use crate::core::assess::{self, assess, slot_lag};
+use crate::core::merge::{ProviderFacts, Standing, Verdict};
+use crate::core::model::{Placement, Reason};
 use crate::core::offset::{Basis, Offset};
-use crate::core::provider::{Polling, failing_words};
+use crate::core::provider::{Polling, Statistic, failing_words};
 use crate::core::sample::Sample;
 use crate::core::snapshot::{Measured, PairSnapshot, SlotFacts, StoreSnapshot};
 use crate::core::time::{Now, Span};
@@ -20,75 +24,113 @@ use crate::core::window::WindowSummary;
 use crate::http::samples::SampleBody;
 use crate::view::View;
 
+const PARAMETERS: [Described; 3] = [
+    Described::optional("store", "of this store alone"),
+    Described::optional("source_region", "from this region alone"),
+    Described::optional("target_region", "to this region alone"),
+];
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: "/api/v1/pairs",
+    summary: "all that is known of each region pair",
+    parameters: &PARAMETERS,
+    answer: Answer::of::<Pairs>(),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
+    route: || routing::get(get),
+};
+
 /// The answer's data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Pairs {
     pairs: Vec<Pair>,
 }
 
 /// One region pair. What is not known is `null`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Pair {
     store: String,
     source_region: String,
     target_region: String,
     /// Whether one process writes and reads, or two clocks are compared.
-    clock: &'static str,
-    placement: &'static str,
-    state: &'static str,
+    clock: Word<Measured>,
+    /// Whether the heartbeats lie in the application's own table or container, or in one beside it.
+    placement: Word<Placement>,
+    state: Word<assess::State>,
+    /// Since when it is in that state.
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    /// Why, for a person; empty where the state says it all.
     reason: String,
+    /// How late the pair is now.
     current_lag_seconds: Option<f64>,
-    /// Two-clock pairs alone.
+    /// How long the next heartbeat has been due. Two-clock pairs alone.
     overdue_seconds: Option<f64>,
+    /// The age of the newest heartbeat visible, at most.
     staleness_seconds: Option<f64>,
+    /// That heartbeat.
     watermark: Option<WatermarkBody>,
+    /// The sample made last.
     last_sample: Option<SampleBody>,
     windows: Windows,
     /// Two-clock pairs alone.
     offset: Option<OffsetBody>,
     /// Where this process asks it.
     provider: Option<ProviderBody>,
+    /// Current lag while that is measured, else the provider's newest fresh value.
     merged_lag_seconds: Option<f64>,
     /// Where there is more than one.
     slots: Option<Vec<SlotBody>>,
 }
 
 /// What the provider says, and how that compares with the heartbeats.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Provider")]
 struct ProviderBody {
     /// Of the newest period of which it says anything, within the hour.
     value_seconds: Option<f64>,
-    statistic: Option<&'static str>,
+    /// What that value is.
+    statistic: Option<Word<Statistic>>,
+    /// The maximum of the same period, where there is one.
     maximum_seconds: Option<f64>,
     period_seconds: f64,
     /// The end of that period, by the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     as_of: Option<String>,
+    /// How long ago that was.
     age_seconds: Option<f64>,
-    verdict: &'static str,
+    /// Whether it agrees with the heartbeats.
+    verdict: Word<Verdict>,
     /// What the verdict rests on, in words.
     reason: String,
     /// Why the last question failed, if it did.
-    failing: Option<&'static str>,
+    failing: Option<Word<Reason>>,
 }
 
 /// The clock here − the writer's. An end that is `null` is not bounded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Offset")]
 struct OffsetBody {
     min_seconds: Option<f64>,
     max_seconds: Option<f64>,
     /// What the bounds come from: `same_clock`, `echo`, `cross_read`, `claim`, or two of them; `null` without a bound.
+    #[schemars(schema_with = "bases")]
     basis: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A heartbeat. Heartbeats are ordered by `run`, then by `seq`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Watermark")]
 pub(super) struct WatermarkBody {
     run: u64,
     seq: u64,
+    #[schemars(extend("format" = "date-time"))]
     written_at: String,
 }
 
-#[derive(Debug, Serialize)]
+/// The lag samples of the last minutes.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Windows {
     #[serde(rename = "1m")]
     one_minute: Window,
@@ -98,8 +140,10 @@ struct Windows {
     sixty_minutes: Window,
 }
 
-#[derive(Debug, Serialize)]
+/// The lag samples of so long.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Window {
+    /// How many there are.
     count: u64,
     p50_seconds: Option<f64>,
     p90_seconds: Option<f64>,
@@ -107,7 +151,9 @@ struct Window {
     max_seconds: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+/// One of several keys of a source: a pair is as late as its latest slot.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Slot")]
 struct SlotBody {
     slot: u16,
     current_lag_seconds: Option<f64>,
@@ -126,13 +172,28 @@ impl From<Offset> for OffsetBody {
         let mut bases: Vec<Basis> = [offset.min, offset.max].into_iter().flatten().map(|(_, basis)| basis).collect();
         bases.sort_unstable();
         bases.dedup();
-        let labels: Vec<&str> = bases.into_iter().map(Basis::label).collect();
         OffsetBody {
             min_seconds: offset.min.map(|(min, _)| min.as_secs_f64()),
             max_seconds: offset.max.map(|(max, _)| max.as_secs_f64()),
-            basis: (!labels.is_empty()).then(|| labels.join("+")),
+            basis: basis_words(&bases),
         }
     }
+}
+
+/// Of what one end comes from and what the other does, each once and in their order.
+fn basis_words(bases: &[Basis]) -> Option<String> {
+    let labels: Vec<&str> = bases.iter().copied().map(Basis::label).collect();
+    (!labels.is_empty()).then(|| labels.join("+"))
+}
+
+/// All that can come of that.
+fn bases(_: &mut SchemaGenerator) -> Schema {
+    let mut words = vec![None];
+    for (place, one) in Basis::ALL.iter().copied().enumerate() {
+        words.push(basis_words(&[one]));
+        words.extend(Basis::ALL[place + 1..].iter().map(|other| basis_words(&[one, *other])));
+    }
+    json_schema!({ "type": ["string", "null"], "enum": words })
 }
 
 impl From<WindowSummary> for Window {
@@ -156,14 +217,14 @@ fn provider_body(polling: Polling, facts: &ProviderFacts, standing: Standing, no
     }
     ProviderBody {
         value_seconds: value.map(|(_, seconds)| seconds),
-        statistic: value.map(|(statistic, _)| statistic.label()),
+        statistic: value.map(|(statistic, _)| Word(statistic)),
         maximum_seconds: said.and_then(|said| said.maximum),
         period_seconds: polling.period.as_secs_f64(),
         as_of: said.map(|said| rfc3339(said.end)),
         age_seconds: age.map(Span::as_secs_f64),
-        verdict: verdict.label(),
+        verdict: Word(verdict),
         reason,
-        failing: facts.failing.map(Reason::label),
+        failing: facts.failing.map(Word),
     }
 }
 
@@ -172,7 +233,7 @@ pub async fn get(
     State(shared): State<Shared>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Success<Pairs>>, Problem> {
-    let wanted = Parameters::of(query, &["store", "source_region", "target_region"])?;
+    let wanted = Parameters::of(query, &PARAMETERS)?;
     let view = shared.sources.view();
     let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);
     let mut pairs = Vec::new();
@@ -205,9 +266,9 @@ fn body(view: &View, place: usize, store: &StoreSnapshot, pair: &PairSnapshot) -
         store: store.plan.store.to_string(),
         source_region: store.region(pair.source).to_string(),
         target_region: store.region(pair.target).to_string(),
-        clock: pair.clock.label(),
-        placement: store.plan.placement.label(),
-        state: now.state.label(),
+        clock: Word(pair.clock),
+        placement: Word(store.plan.placement),
+        state: Word(now.state),
         since: since.map(rfc3339),
         reason: now.reason,
         current_lag_seconds: seconds(now.current_lag),

@@ -3,28 +3,58 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::routing;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::Shared;
-use super::answer::{Parameters, Problem, Success, rfc3339};
+use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
+use super::resource::{Answer, Described, Resource};
 use crate::core::recent::RECENT_MAX;
 use crate::core::sample::{Origin, Sample};
 
+const PARAMETERS: [Described; 4] = [
+    Described::required("store", "the pair's store"),
+    Described::required("source_region", "where its heartbeats are written"),
+    Described::required("target_region", "where they arrive"),
+    Described::optional("limit", "at most so many").that_looks(limits),
+];
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: "/api/v1/samples",
+    summary: "a pair's newest lag samples",
+    parameters: &PARAMETERS,
+    answer: Answer::of::<Samples>(),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
+    route: || routing::get(get),
+};
+
+fn limits(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 1, "maximum": RECENT_MAX, "default": RECENT_MAX })
+}
+
 /// The answer's data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Samples {
+    /// Newest first.
     samples: Vec<SampleBody>,
 }
 
 /// One lag sample: the truth lies in `[lower_seconds, upper_seconds]`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sample")]
 pub struct SampleBody {
     slot: u16,
+    /// The heartbeat's: heartbeats are ordered by `run`, then by `seq`.
     run: u64,
     seq: u64,
+    #[schemars(extend("format" = "date-time"))]
     written_at: String,
     lower_seconds: f64,
     upper_seconds: f64,
+    #[schemars(extend("format" = "date-time"))]
     seen_at: String,
     /// Written by an earlier process: its tick is known, the write only to within one interval.
     presumed: bool,
@@ -50,7 +80,7 @@ pub async fn get(
     State(shared): State<Shared>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Success<Samples>>, Problem> {
-    let wanted = Parameters::of(query, &["store", "source_region", "target_region", "limit"])?;
+    let wanted = Parameters::of(query, &PARAMETERS)?;
     let (name, source, target) =
         (wanted.required("store")?, wanted.required("source_region")?, wanted.required("target_region")?);
     let limit = match wanted.get("limit") {

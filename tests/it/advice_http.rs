@@ -61,7 +61,7 @@ async fn an_answer_has_its_reason_and_all_that_it_rests_on() {
     for source in sources {
         assert_eq!((&source["fresh"], &source["state"]), (&json!(true), &json!("ok")));
         let staleness = source["staleness_seconds"].as_f64().unwrap();
-        assert!(staleness >= 0.8 && staleness <= 4.0 && source["watermark"]["run"].is_u64(), "{source}");
+        assert!((0.8..=4.0).contains(&staleness) && source["watermark"]["run"].is_u64(), "{source}");
         assert!(source["p50_seconds"].is_number() && source["current_lag_seconds"].is_number(), "{source}");
     }
 }

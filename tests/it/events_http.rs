@@ -23,18 +23,18 @@ use crate::gauge::{Gauge, STARTED, ask};
 const LISTENERS_MAX: usize = 32;
 
 /// Somebody who listens.
-struct Listener(BodyDataStream);
+pub struct Listener(BodyDataStream);
 
 /// What was heard.
 #[derive(Debug)]
-struct Heard {
-    name: String,
+pub struct Heard {
+    pub name: String,
     id: Option<u64>,
-    data: Json,
+    pub data: Json,
 }
 
 impl Listener {
-    async fn to(shared: &Shared, query: &str) -> Listener {
+    pub async fn to(shared: &Shared, query: &str) -> Listener {
         let request = Request::builder().uri(format!("/api/v1/events{query}")).body(Body::empty()).unwrap();
         let response = http::full(shared.clone()).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
@@ -49,7 +49,7 @@ impl Listener {
     }
 
     /// All that was sent by now, but for what only says that somebody is there.
-    async fn heard(&mut self) -> Vec<Heard> {
+    pub async fn heard(&mut self) -> Vec<Heard> {
         let mut heard = Vec::new();
         while let Ok(Some(sent)) = timeout(Duration::from_millis(1), self.next()).await {
             if sent.starts_with(':') {
@@ -68,13 +68,13 @@ impl Listener {
 }
 
 /// A gauge whose judge says what the test says.
-fn judged() -> (Judge, Shared) {
+pub fn judged() -> (Judge, Shared) {
     let (judge, judged) = judging::channels();
     let sources = Gauge::judging("").stop().sources;
     (judge, Shared::new(Sources { judged, ..(*sources).clone() }, STARTED))
 }
 
-fn event(number: u64, store: &str, from: Option<State>) -> Event {
+pub fn event(number: u64, store: &str, from: Option<State>) -> Event {
     let transition = Transition::State(StateTransition {
         store: store.into(),
         source_region: "us-east-1".into(),

@@ -153,7 +153,7 @@ fn start(
     driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1))
 }
 
-fn sources(settings: &Settings, driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
+pub fn sources(settings: &Settings, driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
     let identity = Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() };
     Sources {
         snapshots: vec![driver.snapshots],

@@ -40,7 +40,7 @@ const PAIR_FIELDS: [&str; 18] = [
 ];
 
 /// A provider that says the same of every period: twenty times the truth.
-struct Exaggerates;
+pub struct Exaggerates;
 
 impl Provider for Exaggerates {
     async fn ask(&self, question: Question) -> Result<Vec<Reading>, Failure> {
@@ -229,7 +229,7 @@ async fn a_pair_says_what_was_measured() {
     }
 }
 
-const POLLING: Polling =
+pub const POLLING: Polling =
     Polling { every: Span::from_millis(60_000), period: Span::from_millis(60_000), delay: Span::from_millis(60_000) };
 
 #[tokio::test(start_paused = true)]

@@ -35,4 +35,5 @@ mod golden;
 mod house;
 mod http;
 mod notify;
+mod openapi;
 mod rules;

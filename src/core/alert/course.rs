@@ -35,6 +35,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All, in their order.
+    pub const ALL: [Phase; 3] = [Phase::Pending, Phase::Firing, Phase::Resolved];
+
     /// The word used in labels and answers.
     pub fn label(self) -> &'static str {
         match self {

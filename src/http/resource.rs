@@ -1,0 +1,97 @@
+//! What a resource is. Each says it once, and from that come its route, the parameters that it accepts, its line on the page
+//! and its part of the OpenAPI document.
+
+use axum::http::StatusCode;
+use axum::routing::MethodRouter;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::Shared;
+use super::answer::{Kind, Success};
+
+/// How something looks: the schema, whose parts the generator keeps.
+pub(super) type Looks = fn(&mut SchemaGenerator) -> Schema;
+
+/// One resource, read with GET.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resource {
+    /// Where it is.
+    pub path: &'static str,
+    /// What it has, in a few words.
+    pub summary: &'static str,
+    /// The parameters of its query; it takes no others.
+    pub parameters: &'static [Described],
+    /// What it answers when all is well.
+    pub answer: Answer,
+    /// What else it then says, in headers.
+    pub headers: &'static [Described],
+    /// Other statuses than 200 that come with the same answer, and when they do.
+    pub also: &'static [(StatusCode, &'static str)],
+    /// What it answers when not. 503 is also what the time limit for requests says, without a body.
+    pub problems: &'static [Kind],
+    /// What is served there.
+    pub route: fn() -> MethodRouter<Shared>,
+}
+
+impl Resource {
+    /// Its path, and the names of its parameters.
+    pub fn address(&self) -> String {
+        let mut address = self.path.to_owned();
+        for (place, parameter) in self.parameters.iter().enumerate() {
+            address.push(if place == 0 { '?' } else { '&' });
+            address.push_str(parameter.name);
+            address.push('=');
+        }
+        address
+    }
+}
+
+/// One parameter of a query, or one header of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is always there: a parameter must be given, a header comes in any case.
+    pub required: bool,
+    /// What it says.
+    pub about: &'static str,
+    /// What it can be.
+    pub looks: Looks,
+}
+
+impl Described {
+    /// One that can be left out, and is text.
+    pub const fn optional(name: &'static str, about: &'static str) -> Described {
+        Described { name, required: false, about, looks: SchemaGenerator::subschema_for::<String> }
+    }
+
+    /// One that must be given, and is text.
+    pub const fn required(name: &'static str, about: &'static str) -> Described {
+        Described { required: true, ..Described::optional(name, about) }
+    }
+
+    /// The same, of another look.
+    pub const fn that_looks(self, looks: Looks) -> Described {
+        Described { looks, ..self }
+    }
+}
+
+/// A body, by what it is written in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    /// Text, of this content type.
+    Text(&'static str),
+    /// JSON.
+    Json(Looks),
+    /// Server-sent events: the name of each kind, and its data.
+    Events(&'static [(&'static str, Looks)]),
+}
+
+impl Answer {
+    /// This data in the envelope.
+    pub const fn of<T: JsonSchema>() -> Answer {
+        Answer::Json(SchemaGenerator::subschema_for::<Success<T>>)
+    }
+}
+
+/// Text without further ado.
+pub(super) const PLAIN_TEXT: Answer = Answer::Text("text/plain; charset=utf-8");
