@@ -7,6 +7,7 @@
 //! [`assess`] what that means at a given moment, [`judge`] since when, [`alert`] whom it is told.
 
 pub mod abroad;
+pub mod advice;
 pub mod alert;
 pub mod assess;
 pub mod audit;

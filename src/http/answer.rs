@@ -9,8 +9,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::core::time::Wall;
+use crate::core::model::RegionId;
+use crate::core::snapshot::StoreSnapshot;
+use crate::core::time::{Span, Wall};
 use crate::view::View;
+
+/// Longest duration that a parameter can be: ten years.
+const DURATION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 /// `{"status":"success","data":…}`.
 #[derive(Debug, Serialize)]
@@ -38,6 +43,11 @@ impl Problem {
     /// The request is not of the form that the resource takes.
     pub fn bad_data(message: impl Into<String>) -> Problem {
         Problem { code: StatusCode::BAD_REQUEST, kind: "bad_data", message: message.into() }
+    }
+
+    /// A parameter that must be given was not.
+    pub fn missing(name: &str) -> Problem {
+        Problem::bad_data(format!("parameter {name:?} is missing"))
     }
 
     /// What was asked for does not exist.
@@ -136,9 +146,57 @@ impl Parameters {
         })
     }
 
+    /// A region of a store, where one was given.
+    pub fn region(&self, name: &str, store: &StoreSnapshot) -> Result<Option<RegionId>, Problem> {
+        let Some(wanted) = self.get(name) else { return Ok(None) };
+        let mut regions = store.plan.region_ids();
+        let found = regions.find(|region| &**store.region(*region) == wanted);
+        found.map(Some).ok_or_else(|| {
+            let names: Vec<&str> = store.plan.region_ids().map(|region| &**store.region(region)).collect();
+            let (store, names) = (&store.plan.store, names.join(", "));
+            Problem::not_found(format!("{name}: store {store:?} has no region {wanted:?}; there are: {names}"))
+        })
+    }
+
+    /// A duration with its unit, or a plain number of seconds, where one was given: nothing to ten years.
+    pub fn duration(&self, name: &str) -> Result<Option<Span>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let duration = match text.parse::<f64>() {
+            Ok(seconds) if seconds < 0.0 => {
+                return Err(Problem::bad_data(format!("{name} {text:?} is below zero; a duration is not")));
+            }
+            Ok(seconds) if seconds.is_nan() => None,
+            // Infinity among them.
+            Ok(seconds) => Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            Err(_) => humantime::parse_duration(text).ok(),
+        };
+        match duration {
+            Some(duration) if duration <= DURATION_MAX => Ok(Some(Span::from(duration))),
+            Some(_) => {
+                Err(Problem::bad_data(format!("{name} {text:?} is longer than ten years, the longest there is")))
+            }
+            None => {
+                let message =
+                    "is not a duration; write one with its unit, such as 2s or 1500ms, or seconds, such as 2.5";
+                Err(Problem::bad_data(format!("{name} {text:?} {message}")))
+            }
+        }
+    }
+
+    /// An instant, where one was given.
+    pub fn instant(&self, name: &str) -> Result<Option<Wall>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let at = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let micros = at.and_then(|since| i64::try_from(since.as_micros()).ok());
+        micros.map(|micros| Some(Wall::from_micros(micros))).ok_or_else(|| {
+            let message = "is no instant since 1970 as RFC 3339 has it, in UTC, such as 2026-01-31T12:00:00.5Z";
+            Problem::bad_data(format!("{name} {text:?} {message}"))
+        })
+    }
+
     /// A parameter that must be given.
     pub fn required(&self, name: &str) -> Result<&str, Problem> {
-        self.get(name).ok_or_else(|| Problem::bad_data(format!("parameter {name:?} is missing")))
+        self.get(name).ok_or_else(|| Problem::missing(name))
     }
 }
 

@@ -23,6 +23,7 @@ pub mod listen;
 mod metrics;
 mod pairs;
 mod samples;
+mod visibility;
 
 use answer::Problem;
 
@@ -63,6 +64,7 @@ pub fn full(shared: Shared) -> Router {
         .route("/", get(home::get))
         .route("/api/v1/pairs", get(pairs::get))
         .route("/api/v1/samples", get(samples::get))
+        .route("/api/v1/visibility", get(visibility::get))
         .route("/api/v1/alerts", get(alerts::get))
         .route("/api/v1/events", get(events::get))
         .route_layer(from_fn_with_state(shared.clone(), know_something));

@@ -22,6 +22,7 @@ mod restarts;
 mod schedule;
 mod states;
 mod track;
+mod visibility;
 mod windows;
 mod wrong_formulas;
 

@@ -1,0 +1,3 @@
+//! What a reader may make of it all.
+
+pub mod visibility;
