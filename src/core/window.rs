@@ -3,7 +3,7 @@
 //!
 //! A sketch counts midpoints in log-spaced buckets 4 % apart, so a quantile is off by at most 2 % of itself. Each bucket
 //! knows how far the brackets in it reach, so that all of it can be taken at its latest and at its earliest, too. Only
-//! buckets in use are kept (a minute at 1 Hz needs some 35), which holds a pair's hour under 10 KB. When a sketch
+//! buckets in use are kept (a minute at 1 Hz needs some 35), which holds a pair's hour under 8 KB. When a sketch
 //! would need more, its lowest two buckets are merged: the high quantiles, which people page on, keep their accuracy.
 
 use std::collections::VecDeque;
@@ -19,39 +19,44 @@ pub use curves::{Curves, LISTED, PROBABILITIES, Summary, Visibility, WindowSumma
 const MINUTE: Span = Span::from_millis(60_000);
 /// What is kept longest is kept in pieces of so long.
 pub const FIVE: Span = Span::from_millis(300_000);
-/// So many buckets down, or more: down to no lag at all.
-const TO_ZERO: u8 = u8::MAX;
+/// So many buckets down, or more: down to no lag at all, or as good as that.
+const TO_ZERO: u8 = 63;
+/// Samples that one entry can count: fourteen a second for five minutes, all alike.
+const COUNT_MAX: u16 = 4_095;
 
 /// The samples of a sketch whose midpoints are in one bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 struct Entry {
     bucket: u16,
-    count: u16,
-    /// By how many buckets the latest of their upper ends is above.
+    /// By how many buckets the latest of their upper ends is above: 18 at most, as no upper end is above twice the middle.
     up: u8,
     /// By how many the earliest of their lower ends is below.
     down: u8,
+    count: u16,
 }
 
 impl Entry {
     /// Of one sample.
     fn of(bracket: Bracket) -> Entry {
         let bucket = bucket_of(bracket.midpoint());
-        let away = |buckets: u16| u8::try_from(buckets).unwrap_or(TO_ZERO);
-        Entry {
-            bucket,
-            count: 1,
-            up: away(bucket_of(bracket.upper).saturating_sub(bucket)),
-            down: away(bucket.saturating_sub(bucket_of(bracket.lower))),
-        }
+        let up = bucket_of(bracket.upper).saturating_sub(bucket);
+        let down = bucket.saturating_sub(bucket_of(bracket.lower));
+        let within = |buckets: u16, most: u8| u8::try_from(buckets).unwrap_or(most).min(most);
+        Entry { bucket, up: within(up, 31), down: within(down, TO_ZERO), count: 1 }
     }
 
-    /// Takes over the samples of one that is not above it.
-    fn absorb(&mut self, lower: Entry) {
-        let apart = u8::try_from(self.bucket - lower.bucket).unwrap_or(TO_ZERO);
-        self.count = self.count.saturating_add(lower.count);
-        self.up = self.up.max(lower.up.saturating_sub(apart));
-        self.down = self.down.max(lower.down.saturating_add(apart));
+    /// The same as one of a bucket above, which takes its samples for less than they are told apart.
+    fn raised(self, to: u16) -> Entry {
+        let by = u8::try_from(to - self.bucket).unwrap_or(TO_ZERO);
+        let down = self.down.saturating_add(by).min(TO_ZERO);
+        Entry { bucket: to, up: self.up.saturating_sub(by), down, ..self }
+    }
+
+    /// Takes over the samples of one of the same bucket.
+    fn absorb(&mut self, other: Entry) {
+        self.up = self.up.max(other.up);
+        self.down = self.down.max(other.down);
+        self.count = COUNT_MAX.min(self.count + other.count);
     }
 
     /// Where its latest upper end is at most, and its earliest lower end at least.
@@ -61,13 +66,42 @@ impl Entry {
     }
 }
 
+/// An [`Entry`] in half the room, as a pair has hundreds of them: from the top its bucket, `up`, `down`, and the count.
+#[derive(Clone, Copy, Debug)]
+struct Packed(u32);
+
+impl From<Entry> for Packed {
+    fn from(Entry { bucket, up, down, count }: Entry) -> Packed {
+        Packed(u32::from(bucket) << 23 | u32::from(up) << 18 | u32::from(down) << 12 | u32::from(count))
+    }
+}
+
+impl From<Packed> for Entry {
+    fn from(Packed(bits): Packed) -> Entry {
+        let field = |shift: u32, most: u16| (bits >> shift) as u16 & most;
+        Entry { bucket: field(23, 511), up: field(18, 31) as u8, down: field(12, 63) as u8, count: field(0, COUNT_MAX) }
+    }
+}
+
+impl Packed {
+    fn bucket(self) -> u16 {
+        Entry::from(self).bucket
+    }
+
+    fn absorb(&mut self, other: Entry) {
+        let mut both = Entry::from(*self);
+        both.absorb(other);
+        *self = both.into();
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Sketch {
-    number: i64,
-    /// Sorted by bucket.
-    entries: Vec<Entry>,
-    /// Samples that are too wide to have a place among these, and the bucket of the latest of their upper ends.
+    number: i32,
+    /// Samples that are too wide to have a place among the entries, and the bucket of the latest of their upper ends.
     wide: (u16, u16),
+    /// Sorted by bucket.
+    entries: Vec<Packed>,
 }
 
 /// Sketches of equal length, one after the other.
@@ -96,8 +130,9 @@ impl Default for Window {
 }
 
 impl Row {
-    fn number(&self, at: Mono) -> i64 {
-        at.as_nanos().div_euclid(MINUTE.times(self.minutes).as_nanos())
+    fn number(&self, at: Mono) -> i32 {
+        // Nanoseconds in 64 bits reach no further than minutes do in 32.
+        at.as_nanos().div_euclid(MINUTE.times(self.minutes).as_nanos()) as i32
     }
 
     /// The sketch of a moment; `None` where that is over for too long.
@@ -108,7 +143,7 @@ impl Row {
             Err(0) if self.sketches.len() == self.kept => return None,
             Err(place) => place,
         };
-        self.sketches.insert(place, Sketch { number, entries: Vec::new(), wide: (0, 0) });
+        self.sketches.insert(place, Sketch { number, wide: (0, 0), entries: Vec::new() });
         if self.sketches.len() > self.kept {
             self.sketches.pop_front();
             place -= 1;
@@ -120,16 +155,26 @@ impl Row {
         self.sketches.get_mut(place)
     }
 
-    fn add(&mut self, at: Mono, one: Entry) {
+    fn add(&mut self, at: Mono, mut one: Entry) {
         let width = self.width;
         let Some(Sketch { entries, .. }) = self.sketch(at) else { return };
-        match entries.binary_search_by_key(&one.bucket, |entry| entry.bucket) {
+        let place = loop {
+            let found = entries.binary_search_by_key(&one.bucket, |entry| entry.bucket());
+            let is_full = found.is_ok_and(|place| Entry::from(entries[place]).count == COUNT_MAX);
+            if !is_full || usize::from(one.bucket) + 1 == BUCKETS {
+                break found;
+            }
+            // The next one is as good to within a bucket; not to count it would be worse.
+            one = one.raised(one.bucket + 1);
+        };
+        match place {
             Ok(place) => entries[place].absorb(one),
             Err(place) => {
-                entries.insert(place, one);
+                entries.insert(place, one.into());
                 if entries.len() > width {
-                    let lowest = entries.remove(0);
-                    entries[0].absorb(lowest);
+                    let lowest = Entry::from(entries.remove(0));
+                    let next = entries[0].bucket();
+                    entries[0].absorb(lowest.raised(next));
                 }
             }
         }
@@ -142,11 +187,11 @@ impl Row {
     }
 
     /// What the last `parts` sketches hold, the running one among them.
-    fn last(&self, now: Mono, parts: i64) -> Held {
+    fn last(&self, now: Mono, parts: i32) -> Held {
         let mut held = Held { middles: [0; BUCKETS], uppers: [0; BUCKETS], lowers: [0; BUCKETS] };
         let oldest = self.number(now) - parts;
         for sketch in self.sketches.iter().rev().take_while(|sketch| sketch.number > oldest) {
-            for entry in &sketch.entries {
+            for entry in sketch.entries.iter().map(|entry| Entry::from(*entry)) {
                 let (upper, lower) = entry.ends();
                 let count = u32::from(entry.count);
                 held.middles[usize::from(entry.bucket)] += count;
@@ -192,7 +237,7 @@ impl Window {
         let numbers = self.by_five.number(from)..=self.by_five.number(to - Span::from_nanos(1));
         let mut counts = [0; BUCKETS];
         for sketch in self.by_five.sketches.iter().filter(|sketch| numbers.contains(&sketch.number)) {
-            for entry in &sketch.entries {
+            for entry in sketch.entries.iter().map(|entry| Entry::from(*entry)) {
                 counts[usize::from(entry.bucket)] += u32::from(entry.count);
             }
         }
@@ -236,7 +281,7 @@ mod tests {
                     .iter()
                     .map(|row| {
                         let entries: usize = row.sketches.iter().map(|sketch| sketch.entries.capacity()).sum();
-                        size_of::<Entry>() * entries + size_of::<Sketch>() * row.sketches.capacity()
+                        size_of::<Packed>() * entries + size_of::<Sketch>() * row.sketches.capacity()
                     })
                     .sum();
                 assert!(bytes <= 16_384, "{bytes}");
@@ -244,5 +289,35 @@ mod tests {
         }
         let full = |row: &Row| row.sketches.iter().filter(|sketch| sketch.entries.len() == row.width).count();
         assert!(full(&window.by_minute) >= 9 && full(&window.by_five) >= 11, "the limit is what is tried");
+    }
+
+    #[test]
+    fn an_entry_is_unpacked_as_it_was_packed() {
+        for bucket in [0, 1, 255, 511] {
+            for up in [0, 1, 18, 31] {
+                for down in [0, 1, TO_ZERO] {
+                    for count in [1, 2, COUNT_MAX] {
+                        let entry = Entry { bucket, up, down, count };
+                        assert_eq!(Entry::from(Packed::from(entry)), entry);
+                    }
+                }
+            }
+        }
+        assert_eq!((size_of::<Packed>(), size_of::<Sketch>()), (4, 32));
+    }
+
+    #[test]
+    fn more_samples_than_an_entry_counts_are_counted_next_to_it() {
+        let mut window = Window::default();
+        let lag = Bracket { lower: Span::from_millis(790), upper: Span::from_millis(810) };
+        for _ in 0..10_000 {
+            window.add(Mono::from_nanos(0), lag);
+        }
+        let (summary, curves) = window.summary(Mono::from_nanos(0), std::iter::empty());
+        assert_eq!((summary[2].count, curves[1].count), (10_000, 10_000));
+        let curve = curves[1];
+        let all = || curve.optimistic.iter().zip(&curve.pessimistic);
+        assert!(all().all(|(early, late)| early.unwrap() <= 0.79 && late.unwrap() >= 0.81), "{curve:?}");
+        assert!(all().all(|(early, late)| early.unwrap() > 0.73 && late.unwrap() < 0.95), "{curve:?}");
     }
 }

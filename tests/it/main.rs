@@ -35,3 +35,4 @@ mod house;
 mod http;
 mod notify;
 mod rules;
+mod visibility_http;

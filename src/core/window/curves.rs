@@ -168,13 +168,16 @@ fn times(
 ) -> [Option<f32>; LISTED] {
     let mut times = [None; LISTED];
     let mut place = 0;
-    for Step { bucket, surviving, .. } in product_limit(arrived, censored) {
+    for Step { bucket, surviving, seen } in product_limit(arrived, censored) {
         while place < LISTED && surviving <= 1.0 - PROBABILITIES[place] + 1e-9 {
             if count < samples_for(place) {
                 return times;
             }
             times[place] = time_of(bucket).map(|seconds| seconds as f32);
             place += 1;
+        }
+        if seen == count {
+            break;
         }
     }
     times
