@@ -36,7 +36,7 @@ pub async fn get(State(shared): State<Shared>) -> String {
     text.push_str(
         "\n/api/v1/pairs                                                  all of this and more, as JSON\
          \n/api/v1/samples?store=&source_region=&target_region=&limit=    a pair's newest lag samples\
-         \n/api/v1/visibility?store=&source_region=&age=                   whether a write of that age is visible here\
+         \n/api/v1/visibility?store=&source_region=&age=                  whether a write of that age is visible here\
          \n/api/v1/alerts?store=&severity=&state=                         what is pending and what fires\
          \n/api/v1/events?store=                                          what changes from now on, as server-sent events\
          \n/metrics                                                       for Prometheus\

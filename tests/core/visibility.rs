@@ -9,7 +9,7 @@ use tidegauge::core::advice::visibility::{Lookback, Shown, Visible, visibility, 
 use tidegauge::core::model::{Plan, RegionId};
 use tidegauge::core::snapshot::{PairSnapshot, Seat, SlotFacts};
 use tidegauge::core::time::{Mono, Now, Span, Wall};
-use tidegauge::core::window::{LISTED, PROBABILITIES, Visibility, samples_for};
+use tidegauge::core::window::{PROBABILITIES, Visibility, samples_for};
 use tidegauge::stores::simulated::world::Lag;
 
 use crate::fleet::{Fleet, WrongClock};
@@ -65,12 +65,11 @@ fn a_known_distribution_of_lags_lies_between_the_two_curves_at_every_probability
             hour.count
         );
         for curve in [ten, hour] {
-            for place in 0..LISTED {
+            for (place, p) in PROBABILITIES.into_iter().enumerate() {
                 let (late, early) = (curve.pessimistic[place], curve.optimistic[place]);
                 let enough = curve.count >= samples_for(place);
                 assert_eq!((late.is_some(), early.is_some()), (enough, enough), "{place} of {}", curve.count);
                 let (Some(late), Some(early)) = (late, early) else { continue };
-                let p = PROBABILITIES[place];
                 let slack = 4.5 * (p * (1.0 - p) / curve.count as f64).sqrt();
                 assert!(share(late) >= p - slack, "{p}: {late} is too early for a pessimist, {}", share(late));
                 assert!(share(early) <= p + slack, "{p}: {early} is too late for an optimist, {}", share(early));
@@ -96,9 +95,8 @@ fn what_really_became_of_the_last_hour_lies_between_the_two_curves() {
             .collect();
         lags.sort_by(f64::total_cmp);
         assert!(hour.count > 3_000 && hour.count.abs_diff(lags.len() as u64) < 400, "{} {}", hour.count, lags.len());
-        for place in 0..LISTED {
+        for (place, p) in PROBABILITIES.into_iter().enumerate() {
             // Of the hour's sketches the oldest is cut off, so that a few of these lags are not in it.
-            let p = PROBABILITIES[place];
             let slack = 2.0 * (p * (1.0 - p) / hour.count as f64).sqrt();
             let at = |share: f64| lags[((lags.len() as f64 * share) as usize).min(lags.len() - 1)];
             let (late, early) =
