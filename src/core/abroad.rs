@@ -295,13 +295,13 @@ impl Abroad {
         Some(Unseen { clock, written_at, known_since, maybe_older })
     }
 
-    /// The written times of all committed heartbeats after `after`, as far as they are known.
-    pub fn committed(&self, after: Option<Beat>) -> impl Iterator<Item = Wall> {
+    /// All committed heartbeats after `after`, as far as they are known.
+    pub fn committed(&self, after: Option<Beat>) -> impl Iterator<Item = Tick> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.known
             .range((start, Bound::Unbounded))
             .filter(|(_, known)| matches!(known.tick.fate, Fate::Seen | Fate::Took(_)))
-            .map(|(_, known)| known.tick.written_at)
+            .map(|(_, known)| known.tick)
     }
 
     /// A tick, as far as it is known.

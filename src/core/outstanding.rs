@@ -228,7 +228,15 @@ impl Outstanding {
 
     /// When the acknowledged heartbeats after `after` were written, oldest first.
     pub fn committed(&self, after: Option<Beat>) -> impl Iterator<Item = Mono> {
-        self.after(after).filter(|entry| matches!(entry.fate, Fate::Known(_))).map(|entry| entry.sent)
+        self.unseen(after).map(|(sent, _)| sent)
+    }
+
+    /// When the writes of the same left, and since when they are known to be committed.
+    pub fn unseen(&self, after: Option<Beat>) -> impl Iterator<Item = (Mono, Mono)> {
+        self.after(after).filter_map(|entry| match entry.fate {
+            Fate::Known(known) => Some((entry.sent, known)),
+            _ => None,
+        })
     }
 
     /// When the newest few heartbeats after `after` were written, whether answered or not: newest first.

@@ -6,7 +6,7 @@ use super::recent::Recent;
 use super::sample::{Bracket, Sample};
 use super::schedule::Hazard;
 use super::time::{Mono, Span};
-use super::window::{Summary, Window};
+use super::window::{Curves, Summary, Window};
 
 /// Upper ends of the histogram's buckets, in seconds: 0.05 … 300, the usual thresholds among them.
 pub const BUCKETS: [f64; 13] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -39,6 +39,7 @@ pub struct PairStats {
     wide: u64,
     window: Window,
     summary: Arc<Summary>,
+    visibility: Arc<Curves>,
     summarised_at: Option<Mono>,
     recent: Recent,
     newest: Option<Bracket>,
@@ -46,24 +47,27 @@ pub struct PairStats {
 }
 
 impl PairStats {
-    /// Counts a sample. A wide one is kept and counted, but is no point in a histogram or a quantile.
+    /// Counts a sample. A wide one is kept, and counts as an interval, but is no point in a histogram or a quantile.
     pub fn add(&mut self, sample: Sample, seen: Mono, interval: Span) {
         if sample.bracket.is_wide(interval) {
             self.wide += 1;
+            self.window.add_wide(seen, sample.bracket);
         } else {
             let midpoint = sample.bracket.midpoint();
             self.histogram.add(midpoint.as_secs_f64());
-            self.window.add(seen, midpoint);
+            self.window.add(seen, sample.bracket);
             self.hazard.learn(sample.bracket);
         }
         self.newest = Some(sample.bracket);
         self.recent.push(sample);
     }
 
-    /// Brings the summary up to date, at most once a second. `unseen` are the ages of what has not arrived.
-    pub fn summarise(&mut self, now: Mono, unseen: impl Iterator<Item = Span>) {
+    /// Brings the summaries up to date, at most once a second. `unseen` are the ages that what has not arrived had at the last
+    /// look that missed it.
+    pub fn summarise(&mut self, now: Mono, unseen: impl Iterator<Item = Bracket>) {
         if self.summarised_at.is_none_or(|at| now - at >= Span::from_millis(1_000)) {
-            self.summary = Arc::new(self.window.summary(now, unseen));
+            let (summary, visibility) = self.window.summary(now, unseen);
+            (self.summary, self.visibility) = (Arc::new(summary), Arc::new(visibility));
             self.summarised_at = Some(now);
         }
     }
@@ -71,6 +75,11 @@ impl PairStats {
     /// Quantiles over the windows, at most a second old.
     pub fn summary(&self) -> &Arc<Summary> {
         &self.summary
+    }
+
+    /// How soon writes were visible in the last ten minutes and in the last hour, at most a second old.
+    pub fn visibility(&self) -> &Arc<Curves> {
+        &self.visibility
     }
 
     /// The 99th percentile of what arrived from one moment on, and before another, in whole fives of minutes.

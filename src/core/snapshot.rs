@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::sample::Bracket;
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
-use super::window::Summary;
+use super::window::{Curves, Summary};
 
 /// One store, all pairs.
 #[derive(Clone, Debug)]
@@ -184,6 +184,8 @@ pub struct PairSnapshot {
     pub wide: u64,
     /// Quantiles, at most a second old when taken.
     pub summary: Arc<Summary>,
+    /// How soon writes were visible in the last ten minutes and in the last hour, at most a second old when taken.
+    pub visibility: Arc<Curves>,
     /// Recent samples, oldest first.
     pub recent: Recent,
     /// What the provider says of it; `None` where this process does not ask.

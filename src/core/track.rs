@@ -61,6 +61,12 @@ impl Track {
         self.answered_at
     }
 
+    /// When the latest of the answered reads left, and how often this process's wall clock had been set by then: it missed
+    /// whatever is not visible yet.
+    pub fn missed(&self) -> Option<(Now, u64)> {
+        self.miss_sent.map(|(mono, wall, epoch)| (Now { mono, wall }, epoch))
+    }
+
     /// When the oldest acknowledged heartbeat of ours that is not visible was written.
     pub fn oldest_unseen(&self) -> Option<Mono> {
         self.oldest_unseen

@@ -151,7 +151,7 @@ pub async fn get(
     let answer_as = wanted.choice("as", &As::ALL, As::label)?.unwrap_or(As::Body);
     let policy = &sources.policies[place];
     let target = target(&wanted, &store)?;
-    let source = wanted.get("source_region").map(|region| region_of(&store, region)).transpose()?;
+    let source = wanted.region("source_region", &store)?;
     let is_own = OWN.iter().any(|parameter| wanted.get(parameter).is_some());
     let query = asked(&wanted, policy, source, target)?;
     let (advice, query, since) = if is_own {
@@ -206,35 +206,23 @@ fn asked(
 /// Where the caller reads.
 fn target(wanted: &Parameters, store: &StoreSnapshot) -> Result<RegionId, Problem> {
     let plan = &store.plan;
-    match wanted.get("target_region") {
-        None => plan.local.ok_or_else(|| {
+    let name = |region: RegionId| &**store.region(region);
+    let Some(target) = wanted.region("target_region", store)? else {
+        return plan.local.ok_or_else(|| {
+            let names: Vec<&str> = plan.region_ids().map(name).collect();
             let message = "this process is local to no region: say in which one the caller reads, with target_region=";
-            Problem::bad_data(format!("{message}; there are: {}", regions(store)))
-        }),
-        Some(name) => {
-            let target = region_of(store, name)?;
-            // What is not measured here would be unknown for ever.
-            let is_measured = plan.local == Some(target) || store.pairs.iter().any(|pair| pair.target == target);
-            is_measured.then_some(target).ok_or_else(|| {
-                let here = plan.local.map_or("", |local| store.region(local));
-                let message = format!("how old what is read in {name:?} is is not measured here");
-                Problem::not_found(format!("{message}, only for {here:?}; ask the gauge that is there"))
-            })
-        }
-    }
-}
-
-fn region_of(store: &StoreSnapshot, name: &str) -> Result<RegionId, Problem> {
-    let found = store.plan.region_ids().find(|region| **store.region(*region) == *name);
-    found.ok_or_else(|| {
-        let message = format!("store {:?} has no region {name:?}; there are: {}", store.plan.store, regions(store));
-        Problem::not_found(message)
+            Problem::bad_data(format!("{message}; there are: {}", names.join(", ")))
+        });
+    };
+    // What is not measured here would be unknown for ever.
+    let is_measured = plan.local == Some(target) || store.pairs.iter().any(|pair| pair.target == target);
+    is_measured.then_some(target).ok_or_else(|| {
+        let message = format!("how old what is read in {:?} is is not measured here", name(target));
+        Problem::not_found(format!(
+            "{message}, only for {:?}; ask the gauge that is there",
+            plan.local.map_or("", name)
+        ))
     })
-}
-
-fn regions(store: &StoreSnapshot) -> String {
-    let names: Vec<&str> = store.plan.region_ids().map(|region| &**store.region(region)).collect();
-    names.join(", ")
 }
 
 impl Answered<'_> {

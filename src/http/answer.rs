@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use super::resource::Described;
 use super::words::Word;
+use crate::core::model::RegionId;
+use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
-/// No question is about longer than this.
-const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+/// Longest duration that a parameter can be: ten years.
+const DURATION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 
 /// `{"status":"success","data":…}`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -115,6 +117,11 @@ impl Problem {
         Problem { kind: Kind::BadData, message: message.into() }
     }
 
+    /// A parameter that must be given was not.
+    pub fn missing(name: &str) -> Problem {
+        Problem::bad_data(format!("parameter {name:?} is missing"))
+    }
+
     /// What was asked for does not exist.
     pub fn not_found(message: impl Into<String>) -> Problem {
         Problem { kind: Kind::NotFound, message: message.into() }
@@ -193,24 +200,6 @@ impl Parameters {
         })
     }
 
-    /// A duration, where one was given: `2s`, `1500ms`, or a number of seconds; none below 0 and none above ten years.
-    pub fn duration(&self, name: &str) -> Result<Option<Span>, Problem> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let seconds = text.parse::<f64>().ok();
-        let duration = match seconds {
-            Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
-            None => humantime::parse_duration(text).map_err(|error| error.to_string()),
-        };
-        match duration {
-            Ok(duration) if duration <= DURATION_MAX => Ok(Some(Span::from(duration))),
-            Ok(_) => Err(Problem::bad_data(format!("{name} {text:?} is longer than ten years"))),
-            Err(error) => {
-                let message = format!("{name} {text:?} is no duration ({error})");
-                Err(Problem::bad_data(format!("{message}; write 2s, 1500ms or a number of seconds")))
-            }
-        }
-    }
-
     /// A parameter that is `true` or `false`, where it was given.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
         self.choice(name, &[true, false], |flag| if flag { "true" } else { "false" })
@@ -226,9 +215,57 @@ impl Parameters {
         })
     }
 
+    /// A region of a store, where one was given.
+    pub fn region(&self, name: &str, store: &StoreSnapshot) -> Result<Option<RegionId>, Problem> {
+        let Some(wanted) = self.get(name) else { return Ok(None) };
+        let mut regions = store.plan.region_ids();
+        let found = regions.find(|region| &**store.region(*region) == wanted);
+        found.map(Some).ok_or_else(|| {
+            let names: Vec<&str> = store.plan.region_ids().map(|region| &**store.region(region)).collect();
+            let (store, names) = (&store.plan.store, names.join(", "));
+            Problem::not_found(format!("{name}: store {store:?} has no region {wanted:?}; there are: {names}"))
+        })
+    }
+
+    /// A duration with its unit, or a plain number of seconds, where one was given: nothing to ten years.
+    pub fn duration(&self, name: &str) -> Result<Option<Span>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let duration = match text.parse::<f64>() {
+            Ok(seconds) if seconds < 0.0 => {
+                return Err(Problem::bad_data(format!("{name} {text:?} is below zero; a duration is not")));
+            }
+            Ok(seconds) if seconds.is_nan() => None,
+            // Infinity among them.
+            Ok(seconds) => Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+            Err(_) => humantime::parse_duration(text).ok(),
+        };
+        match duration {
+            Some(duration) if duration <= DURATION_MAX => Ok(Some(Span::from(duration))),
+            Some(_) => {
+                Err(Problem::bad_data(format!("{name} {text:?} is longer than ten years, the longest there is")))
+            }
+            None => {
+                let message =
+                    "is not a duration; write one with its unit, such as 2s or 1500ms, or seconds, such as 2.5";
+                Err(Problem::bad_data(format!("{name} {text:?} {message}")))
+            }
+        }
+    }
+
+    /// An instant, where one was given.
+    pub fn instant(&self, name: &str) -> Result<Option<Wall>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let at = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let micros = at.and_then(|since| i64::try_from(since.as_micros()).ok());
+        micros.map(|micros| Some(Wall::from_micros(micros))).ok_or_else(|| {
+            let message = "is no instant since 1970 as RFC 3339 has it, in UTC, such as 2026-01-31T12:00:00.5Z";
+            Problem::bad_data(format!("{name} {text:?} {message}"))
+        })
+    }
+
     /// A parameter that must be given.
     pub fn required(&self, name: &str) -> Result<&str, Problem> {
-        self.get(name).ok_or_else(|| Problem::bad_data(format!("parameter {name:?} is missing")))
+        self.get(name).ok_or_else(|| Problem::missing(name))
     }
 }
 

@@ -25,6 +25,7 @@ mod openapi;
 mod pairs;
 mod resource;
 mod samples;
+mod visibility;
 mod words;
 
 use answer::{Kind, Problem};
@@ -37,8 +38,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const SCRAPES_AT_ONCE: usize = 1;
 
 /// What is computed from measurements.
-const KNOWING: [Resource; 6] =
-    [home::RESOURCE, pairs::RESOURCE, samples::RESOURCE, alerts::RESOURCE, advice::RESOURCE, events::RESOURCE];
+const KNOWING: [Resource; 7] = [
+    home::RESOURCE,
+    pairs::RESOURCE,
+    samples::RESOURCE,
+    alerts::RESOURCE,
+    advice::RESOURCE,
+    visibility::RESOURCE,
+    events::RESOURCE,
+];
 /// What is there in any case.
 const OBSERVABLE: [Resource; 3] = [metrics::RESOURCE, HEALTHY, READY];
 

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use axum::routing::MethodRouter;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Shared;
 use super::answer::{Kind, Success};
@@ -73,6 +73,15 @@ impl Described {
     pub const fn that_looks(self, looks: Looks) -> Described {
         Described { looks, ..self }
     }
+}
+
+/// A parameter as [`super::answer::Parameters::duration`] takes it.
+pub(super) fn durations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "A duration, or a number of seconds.",
+        "examples": ["1500ms", "2s", "2.5"],
+    })
 }
 
 /// A body, by what it is written in.

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::answer::Kind;
+use crate::core::advice::visibility::{Lookback, Shown};
 use crate::core::advice::{self, Decision, Forced, RestsOn};
 use crate::core::alert::{Phase, Severity};
 use crate::core::assess;
@@ -44,6 +45,8 @@ closed! {
     "Consistency" is Consistency,
     "ErrorType" is Kind,
     "FailureReason" is Reason,
+    "Heartbeats" is Shown,
+    "Lookback" is Lookback,
     "OverrideDecision" is Forced,
     "Phase" is Phase,
     "Placement" is Placement,

@@ -76,6 +76,7 @@ fn well(slots: Vec<SlotFacts>) -> PairSnapshot {
         histogram: Histogram::default(),
         wide: 0,
         summary: Arc::default(),
+        visibility: Arc::default(),
         recent: Recent::default(),
         provider: None,
         companions: None,

@@ -23,6 +23,7 @@ mod restarts;
 mod schedule;
 mod states;
 mod track;
+mod visibility;
 mod windows;
 mod wrong_formulas;
 

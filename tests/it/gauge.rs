@@ -13,7 +13,7 @@ use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
 use tidegauge::core::advice::Remedies;
 use tidegauge::core::judge::{self, Verdicts};
-use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
+use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionId, RegionSet, WriterId};
 use tidegauge::core::provider::Polling;
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
@@ -44,10 +44,19 @@ impl Gauge {
 
     /// One that asks a provider, too.
     pub async fn asking(elapsed: Duration, slots: u16, polling: Option<Polling>, provider: impl Provider) -> Gauge {
+        Gauge::planned(elapsed, |plan| Plan { slots, polling, ..plan }, provider).await
+    }
+
+    /// One of the first of these regions alone, where nobody writes in the others.
+    pub async fn local(elapsed: Duration) -> Gauge {
+        Gauge::planned(elapsed, |plan| Plan { local: Some(RegionId(0)), ..plan }, Nobody).await
+    }
+
+    async fn planned(elapsed: Duration, change: impl FnOnce(Plan) -> Plan, provider: impl Provider) -> Gauge {
         let settings = settings("");
         let clock = Clock::start_virtual(STARTED);
         let stop = CancellationToken::new();
-        let plan = Plan { slots, polling, ..plan(&settings.stores[0]) };
+        let plan = change(plan(&settings.stores[0]));
         let driver = start(&settings.stores[0], plan, provider, clock, &stop);
         if !elapsed.is_zero() {
             tokio::time::sleep(elapsed).await;

@@ -339,7 +339,7 @@ async fn a_parameter_that_is_wrong_is_named() {
 #[tokio::test(start_paused = true)]
 async fn nothing_here_can_be_written() {
     let gauge = Gauge::after(Duration::ZERO, 1).await;
-    let api = ["/api/v1/pairs", "/api/v1/samples", "/api/v1/alerts", "/api/v1/events"];
+    let api = ["/api/v1/pairs", "/api/v1/samples", "/api/v1/visibility", "/api/v1/alerts", "/api/v1/events"];
     for path in ["/", "/metrics", "/-/healthy", "/-/ready"].into_iter().chain(api) {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
             let answer = ask(gauge.full(), method, path).await;
@@ -367,7 +367,8 @@ async fn the_listener_for_metrics_shows_nothing_else() {
     let outside = || http::metrics_only(gauge.shared.clone());
     assert_eq!(ask(outside(), Method::GET, "/metrics").await.status, StatusCode::OK);
     let samples = "/api/v1/samples?store=orders&source_region=us-east-1&target_region=eu-west-1";
-    for path in ["/", "/api/v1/pairs", samples, "/api/v1/alerts", "/api/v1/events"] {
+    let visibility = "/api/v1/visibility?store=orders&source_region=us-east-1&target_region=eu-west-1&age=1";
+    for path in ["/", "/api/v1/pairs", samples, visibility, "/api/v1/alerts", "/api/v1/events"] {
         ask(outside(), Method::GET, path).await.problem(StatusCode::NOT_FOUND, "not_found");
         assert_eq!(gauge.get(path).await.status, StatusCode::OK, "{path}");
     }

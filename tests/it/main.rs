@@ -37,3 +37,4 @@ mod http;
 mod notify;
 mod openapi;
 mod rules;
+mod visibility_http;

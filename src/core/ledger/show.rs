@@ -1,9 +1,11 @@
 //! What others get to see of the ledger.
 
 use super::*;
+use crate::core::history::{Fate, Tick};
 use crate::core::model::RegionId;
 use crate::core::offset::Offset;
 use crate::core::recent::Recent;
+use crate::core::sample::Bracket;
 use crate::core::snapshot::{Health, Measured, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
 
 impl Ledger {
@@ -44,10 +46,20 @@ impl Ledger {
         let from = &self.sources[source.index()];
         let unseen = pair.tracks.iter().zip(&from.keys).flat_map(|(track, key)| {
             let after = track.watermark().map(|watermark| watermark.beat);
-            let lag = clocks.offset(source.index(), now.mono).min.map(|(min, _)| min);
-            let theirs = key.abroad.committed(after).filter_map(move |written_at| Some(now.wall - written_at - lag?));
-            key.outstanding.committed(after).map(|sent| now.mono - sent).chain(theirs.filter(|age| !age.is_negative()))
+            track.missed().into_iter().flat_map(move |(missed, epoch)| {
+                let ours = key.outstanding.unseen(after);
+                let ours = ours.map(move |(sent, known)| (missed.mono - sent, missed.mono - known));
+                let theirs = key.abroad.committed(after).filter(|tick| !key.outstanding.holds(tick.beat));
+                let theirs = theirs.filter_map(move |tick| {
+                    let offset = clocks.offset_at(source.index(), tick.clock, epoch, now.mono, now.mono);
+                    age_at(missed, &tick, offset)
+                });
+                ours.chain(theirs)
+            })
         });
+        // Nobody looked for what was written after the last look.
+        let unseen = unseen.filter(|(most, _)| !most.is_negative());
+        let unseen = unseen.map(|(most, least)| Bracket { lower: least.max(Span::ZERO), upper: most });
         if !self.plan.observer {
             pair.stats.summarise(now.mono, unseen);
         }
@@ -80,6 +92,7 @@ impl Ledger {
             histogram: *pair.stats.histogram(),
             wide: pair.stats.wide(),
             summary: pair.stats.summary().clone(),
+            visibility: pair.stats.visibility().clone(),
             recent: pair.stats.recent().clone(),
             provider,
             companions,
@@ -128,7 +141,10 @@ impl Ledger {
                         clocks.offset_at(source.index(), run, epoch, hit.mono, now.mono)
                     };
                     let lag = hit.wall - watermark.written_at - offset.min?.0;
-                    (!lag.is_negative()).then(|| hit.mono - lag)
+                    let written = (!lag.is_negative()).then(|| hit.mono - lag)?;
+                    // A clock that was set back while it was on its way makes it look younger than it is.
+                    let sent = watermark.ours.then(|| key.diary.sent_at(watermark.beat)).flatten();
+                    Some(sent.map_or(written, |sent| written.min(sent)))
                 }),
                 answered_at: track.answered_at(),
                 oldest_unseen,
@@ -147,4 +163,15 @@ impl Ledger {
     pub fn recent(&self, source: RegionId, target: RegionId) -> &Recent {
         self.pairs[source.index() * self.targets.len() + target.index()].stats.recent()
     }
+}
+
+/// How old a heartbeat of another writer's was at most, and at least, when a look missed it; `None` where the clocks'
+/// difference is not bounded.
+fn age_at(missed: Now, tick: &Tick, offset: Offset) -> Option<(Span, Span)> {
+    let apparent = missed.wall - tick.written_at;
+    let least = match (tick.fate, offset.max) {
+        (Fate::Took(took), Some((max, _))) => apparent - took - max,
+        _ => Span::ZERO,
+    };
+    Some((apparent - offset.min?.0, least))
 }

@@ -7,7 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::{As, Body, get};
 use crate::core::advice::{Basis, Decision};
 use crate::http::answer::Kind;
-use crate::http::resource::{Answer, Described, Resource};
+use crate::http::resource::{Answer, Described, Resource, durations};
 use crate::http::words::{Word, one_of};
 
 /// All parameters.
@@ -51,14 +51,6 @@ pub(in crate::http) const RESOURCE: Resource = Resource {
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };
-
-fn durations(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "string",
-        "description": "A duration, or a number of seconds.",
-        "examples": ["1500ms", "2s", "2.5"],
-    })
-}
 
 fn seconds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "number", "minimum": 0 })

@@ -120,7 +120,13 @@ impl Described {
         let first = &pairs["data"]["pairs"][0];
         let [source, target] = ["source_region", "target_region"].map(|field| first[field].as_str().unwrap());
         let pair = format!("store=orders&source_region={source}&target_region={target}");
-        for question in ["samples?limit=5", "advice?max_staleness=5s", "advice?max_staleness=0.1&as=status"] {
+        for question in [
+            "samples?limit=5",
+            "advice?max_staleness=5s",
+            "advice?max_staleness=0.1&as=status",
+            "visibility?age=2s",
+            "visibility?confidence=0.9",
+        ] {
             self.asks(router.clone(), &format!("/api/v1/{question}&{pair}")).await;
         }
     }
