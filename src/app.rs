@@ -11,7 +11,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::advised::Advised;
 use crate::clock::Clock;
+use crate::core::advice::{Policy, Remedies};
 use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
 use crate::core::provider::Polling;
 use crate::core::time::Span;
@@ -88,12 +90,14 @@ impl Gauge {
         let grace = server.shutdown_grace / 2;
         let mut tasks = JoinSet::new();
         let mut snapshots = Vec::new();
+        let mut policies = Vec::new();
         let writer = WriterId(rand::rng().random());
         let host = boot_id();
         let count = settings.stores.len();
         for (index, store) in settings.stores.iter().enumerate() {
             let phase = index as f64 / (count * store.regions.len().max(1)) as f64;
             let plan = plan(store, &settings, writer, host.clone(), phase);
+            policies.push(Policy { spread: rand::rng().random(), ..Policy::of_interval(plan.interval) });
             let driver = start_driver(store, plan, clock, stop.child_token(), grace).await?;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
@@ -106,7 +110,16 @@ impl Gauge {
         };
         let push = settings.alerts.push.as_ref();
         let notifications = push.map(notify::counters).unwrap_or_default();
-        let sources = Sources { snapshots, judged, clock, identity: Arc::new(identity), notifications };
+        let advised = Advised::of(settings.stores.iter().map(|store| store.name.as_str().into()));
+        let sources = Sources {
+            snapshots,
+            judged,
+            policies: policies.into(),
+            advised: Arc::new(advised),
+            clock,
+            identity: Arc::new(identity),
+            notifications,
+        };
         tasks.spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         if let Some(push) = push {
             notify::start(push, &sources, &stop, &mut tasks)?;
@@ -190,6 +203,7 @@ fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<
         inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
         follows_replicas: store.follows_replicas,
         warn_lag: Span::from(store.warn_lag),
+        remedies: |_| Remedies::NONE,
         writer,
         host,
         phase,

@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::core::advice::{AdviceTransition, Decision};
 use crate::core::alert::{AlertTransition, Phase, Remembered, Rule};
 use crate::core::assess::State;
 use crate::core::judge::{self, StateTransition, Transition, Verdicts};
@@ -94,7 +95,8 @@ impl Judge {
         let (mut steps, mut number) = (0_u64, 0);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let view = sources.view();
-            let mut transitions = judge::step(&mut verdicts, &rules, view.stores.iter().map(Arc::as_ref), view.now);
+            let stores = view.stores.iter().map(Arc::as_ref);
+            let mut transitions = judge::step(&mut verdicts, &rules, &sources.policies, stores, view.now);
             let adopted = self.adopt(&mut verdicts, &rules, &view, &mut transitions);
             // What an alert's value is is as fresh as this.
             steps += 1;
@@ -114,6 +116,7 @@ impl Judge {
                 match &transition {
                     Transition::State(transition) => log_state(transition),
                     Transition::Alert(transition) => log_alert(transition),
+                    Transition::Advice(transition) => log_advice(transition),
                 }
                 number += 1;
                 self.tell(Event { number, at: view.now.wall, transition });
@@ -147,6 +150,15 @@ fn log_state(transition: &StateTransition) {
     } else {
         tracing::warn!(%store, %source_region, %target_region, from, to = to.label(), reason, "state changed");
     }
+}
+
+fn log_advice(transition: &AdviceTransition) {
+    // Of the first look, as with states; and what is advised for items of one region is told by its pair's state.
+    let Some(from) = transition.from.map(Decision::label).filter(|_| transition.source_region.is_none()) else {
+        return;
+    };
+    let AdviceTransition { store, target_region, to, reason, .. } = transition;
+    tracing::info!(%store, %target_region, from, to = to.label(), reason, "advice changed");
 }
 
 /// Alerts are made of states, which are logged themselves: what is new is that people are told.

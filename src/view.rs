@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::advised::Advised;
 use crate::clock::Clock;
+use crate::core::advice::Policy;
 use crate::core::judge::{Verdict, Verdicts};
 use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::Now;
@@ -29,6 +31,10 @@ pub struct Sources {
     pub snapshots: Vec<watch::Receiver<Arc<StoreSnapshot>>>,
     /// What the judge says.
     pub judged: Judged,
+    /// What holds for reads, in the stores' order.
+    pub policies: Arc<[Policy]>,
+    /// What readers were advised.
+    pub advised: Arc<Advised>,
     /// For the ages.
     pub clock: Clock,
     /// Who this is.
@@ -44,6 +50,10 @@ pub struct View {
     pub stores: Vec<Arc<StoreSnapshot>>,
     /// As in `stores`; may be a step behind them.
     pub verdicts: Arc<Verdicts>,
+    /// As in `stores`.
+    pub policies: Arc<[Policy]>,
+    /// What readers were advised.
+    pub advised: Arc<Advised>,
     /// The moment.
     pub now: Now,
     /// Who this is.
@@ -58,6 +68,8 @@ impl Sources {
         View {
             stores: self.snapshots.iter().map(|snapshot| snapshot.borrow().clone()).collect(),
             verdicts: self.judged.verdicts.borrow().clone(),
+            policies: self.policies.clone(),
+            advised: self.advised.clone(),
             now: self.clock.now(),
             identity: self.identity.clone(),
             notifications: self.notifications.clone(),

@@ -168,8 +168,19 @@ fn with_companions(plan: &Plan, pair: &PairSnapshot, state: State, reason: Strin
 
 /// The oldest of the slots' watermarks, and when it was written; `None` unless every slot has one.
 fn watermark(pair: &PairSnapshot) -> Option<(Watermark, Option<Mono>)> {
-    let all: Option<Vec<_>> = pair.slots.iter().map(|slot| slot.watermark.map(|mark| (mark, slot.written))).collect();
-    all?.into_iter().min_by_key(|(watermark, _)| watermark.beat)
+    let mut oldest: Option<(Watermark, Option<Mono>)> = None;
+    for slot in pair.slots.iter() {
+        let watermark = slot.watermark?;
+        if oldest.is_none_or(|(known, _)| watermark.beat < known.beat) {
+            oldest = Some((watermark, slot.written));
+        }
+    }
+    oldest
+}
+
+/// Now − when the watermark was written, as [`Assessment::staleness`]: for those who want nothing else, and often.
+pub fn staleness(pair: &PairSnapshot, now: Mono) -> Option<Span> {
+    watermark(pair)?.1.map(|written| now - written)
 }
 
 /// A slot's current lag: the larger of the newest heartbeat's upper end and the age of the oldest unseen one.
@@ -184,23 +195,25 @@ fn slot_spread(pair: &PairSnapshot, now: Mono) -> Option<Span> {
     Some(*lags.iter().max()? - *lags.iter().min()?)
 }
 
-fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
+/// Whether there was none of it for three intervals.
+pub(super) fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
     since.is_none_or(|since| now - since > plan.interval.times(PATIENCE_INTERVALS))
 }
 
 /// Three intervals, or what one write without an answer costs where intervals are shorter than deadlines: that alone is
 /// no finding.
-fn is_write_silent(pair: &PairSnapshot, plan: &Plan, now: Mono) -> bool {
+pub(super) fn is_write_silent(pair: &PairSnapshot, plan: &Plan, now: Mono) -> bool {
     let patience = plan.interval.times(PATIENCE_INTERVALS).max(plan.write_deadline() + plan.interval.times(2));
     pair.writes.answered_at.is_none_or(|answered| now - answered > patience)
 }
 
-fn oldest_answer(pair: &PairSnapshot) -> Option<Mono> {
+/// When a read of the target's stalest slot was last answered.
+pub(super) fn oldest_answer(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.answered_at).min().flatten()
 }
 
 /// When something new last became visible in every slot.
-fn latest_arrival(pair: &PairSnapshot) -> Option<Mono> {
+pub(super) fn latest_arrival(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.still_since).min().flatten()
 }
 

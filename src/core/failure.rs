@@ -56,6 +56,21 @@ impl Reason {
         matches!(self, Reason::Throttled | Reason::QueueFull)
     }
 
+    /// Whether the region may be gone: nobody there answers, or it says itself that it cannot. What is refused for another
+    /// reason is refused by a region that lives.
+    pub fn is_out_of_reach(self) -> bool {
+        match self {
+            Reason::Timeout | Reason::Connect | Reason::Dns | Reason::Unavailable | Reason::OtherRegion => true,
+            Reason::Throttled
+            | Reason::QueueFull
+            | Reason::Denied
+            | Reason::Credentials
+            | Reason::NotFound
+            | Reason::ReadOnly
+            | Reason::Other => false,
+        }
+    }
+
     /// The metric label.
     pub fn label(self) -> &'static str {
         match self {

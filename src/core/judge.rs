@@ -1,8 +1,10 @@
-//! Since when each pair has been in its state, and which alerts there are: what a snapshot cannot tell, as it has no memory.
+//! Since when each pair has been in its state, which alerts there are, and what the policies for reads have come to: what a
+//! snapshot cannot tell, as it has no memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::advice::{self, AdviceTransition, Policy, Standings};
 use super::alert::{AlertTransition, Alerts, Rule};
 use super::assess::{Assessment, State, assess};
 use super::model::RegionId;
@@ -28,6 +30,8 @@ pub struct Verdicts {
     pub states: Vec<States>,
     /// The alerts of all stores.
     pub alerts: Alerts,
+    /// What the policies for reads have come to, by store.
+    pub standings: Vec<Standings>,
 }
 
 /// What changed.
@@ -37,6 +41,8 @@ pub enum Transition {
     State(StateTransition),
     /// An alert.
     Alert(AlertTransition),
+    /// Which read a store's policy advises.
+    Advice(AdviceTransition),
 }
 
 /// A pair that changed its state.
@@ -56,11 +62,12 @@ pub struct StateTransition {
     pub reason: String,
 }
 
-/// Assesses all pairs at `now` and brings states and alerts up to date. Returns what changed; a pair that is gone is
-/// forgotten, and begins anew should it come back.
+/// Assesses all pairs at `now` and brings states, alerts and advice up to date. Returns what changed; a pair that is gone is
+/// forgotten, and begins anew should it come back. `policies` are those of the stores, in their order.
 pub fn step<'a>(
     verdicts: &mut Verdicts,
     rules: &[Rule],
+    policies: &[Policy],
     snapshots: impl Iterator<Item = &'a StoreSnapshot>,
     now: Now,
 ) -> Vec<Transition> {
@@ -68,6 +75,7 @@ pub fn step<'a>(
     for (place, snapshot) in snapshots.enumerate() {
         if verdicts.states.len() == place {
             verdicts.states.push(BTreeMap::new());
+            verdicts.standings.push(BTreeMap::new());
         }
         let assess = |pair| (pair, assess(&snapshot.plan, pair, now));
         let assessed: Vec<(&PairSnapshot, Assessment)> = snapshot.pairs.iter().map(assess).collect();
@@ -75,6 +83,10 @@ pub fn step<'a>(
         let states = step_states(&mut verdicts.states[place], snapshot, assessed, now);
         transitions.extend(states.into_iter().map(Transition::State));
         transitions.extend(alerts.into_iter().map(Transition::Alert));
+        if let Some(policy) = policies.get(place) {
+            let advice = advice::standing::step(&mut verdicts.standings[place], snapshot, policy, now);
+            transitions.extend(advice.into_iter().map(Transition::Advice));
+        }
     }
     transitions
 }

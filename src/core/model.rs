@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::advice::Remedies;
 pub use super::failure::{Failure, Reason};
 use super::heartbeat::{Found, Heartbeat};
 use super::inspection::Inspection;
@@ -170,6 +171,8 @@ pub struct Plan {
     pub follows_replicas: bool,
     /// Current lag above this is `lagging`.
     pub warn_lag: Span,
+    /// What helps against a replica that is too old, by what the store last said of itself.
+    pub remedies: fn(Option<&Inspection>) -> Remedies,
     /// This process, as a writer.
     pub writer: WriterId,
     /// This host's boot id: heartbeats that carry it were timed by this host's clock.

@@ -39,6 +39,12 @@ impl StoreSnapshot {
     pub fn region(&self, region: RegionId) -> &Arc<str> {
         &self.plan.regions[region.index()]
     }
+
+    /// The pair from one region to another, where it is measured.
+    pub fn pair(&self, source: RegionId, target: RegionId) -> Option<&PairSnapshot> {
+        let place = self.pairs.binary_search_by_key(&(source, target), |pair| (pair.source, pair.target));
+        place.ok().map(|place| &self.pairs[place])
+    }
 }
 
 /// What a region last said of the store.

@@ -44,7 +44,7 @@ pub fn start<S: Store, P: Provider>(
     stop: CancellationToken,
     grace: Duration,
 ) -> Driver {
-    let plan = Arc::new(plan);
+    let plan = Arc::new(Plan { remedies: S::remedies, ..plan });
     let mut ledger = Ledger::new(plan.clone(), clock.now());
     let (publish, snapshots) = watch::channel(Arc::new(ledger.snapshot(clock.now())));
     let span = tracing::info_span!("store", name = %plan.store);

@@ -1,6 +1,5 @@
 //! The envelope of every JSON answer, and the problems that a request can have.
 
-use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
@@ -9,8 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::core::time::Wall;
+use crate::core::time::{Span, Wall};
 use crate::view::View;
+
+/// No question is about longer than this.
+const DURATION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 /// `{"status":"success","data":…}`.
 #[derive(Debug, Serialize)]
@@ -84,7 +86,7 @@ impl IntoResponse for Problem {
 
 /// The parameters of a query, each known and given at most once.
 #[derive(Debug)]
-pub struct Parameters(HashMap<String, String>);
+pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Checks the names against those that the resource knows.
@@ -93,22 +95,21 @@ impl Parameters {
         known: &[&str],
     ) -> Result<Parameters, Problem> {
         let axum::extract::Query(given) = query.map_err(|rejection| Problem::bad_data(rejection.body_text()))?;
-        let mut parameters = HashMap::new();
-        for (name, value) in given {
+        for (place, (name, _)) in given.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let known = known.join(", ");
                 return Err(Problem::bad_data(format!("unknown parameter {name:?}; this resource takes: {known}")));
             }
-            if parameters.insert(name.clone(), value).is_some() {
+            if given[..place].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Problem::bad_data(format!("parameter {name:?} is given twice")));
             }
         }
-        Ok(Parameters(parameters))
+        Ok(Parameters(given))
     }
 
     /// A parameter's value, if it was given.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether any was given.
@@ -124,6 +125,29 @@ impl Parameters {
             let words: Vec<&str> = of.iter().copied().map(label).collect();
             Problem::bad_data(format!("{name} {word:?} is not known; use {}", words.join(" or ")))
         })
+    }
+
+    /// A duration, where one was given: `2s`, `1500ms`, or a number of seconds; none below 0 and none above ten years.
+    pub fn duration(&self, name: &str) -> Result<Option<Span>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok();
+        let duration = match seconds {
+            Some(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+            None => humantime::parse_duration(text).map_err(|error| error.to_string()),
+        };
+        match duration {
+            Ok(duration) if duration <= DURATION_MAX => Ok(Some(Span::from(duration))),
+            Ok(_) => Err(Problem::bad_data(format!("{name} {text:?} is longer than ten years"))),
+            Err(error) => {
+                let message = format!("{name} {text:?} is no duration ({error})");
+                Err(Problem::bad_data(format!("{message}; write 2s, 1500ms or a number of seconds")))
+            }
+        }
+    }
+
+    /// A parameter that is `true` or `false`, where it was given.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.choice(name, &[true, false], |flag| if flag { "true" } else { "false" })
     }
 
     /// The store that is asked for, by its place among the view's, where one is.

@@ -1,4 +1,5 @@
-//! `GET /api/v1/events?store=`: what changes from now on, as server-sent events: states of pairs, and alerts.
+//! `GET /api/v1/events?store=`: what changes from now on, as server-sent events: states of pairs, alerts,
+//! and what is advised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_stream::{Stream, StreamExt};
 use super::Shared;
 use super::alerts::Told;
 use super::answer::{Parameters, Problem, rfc3339};
+use crate::core::advice::AdviceTransition;
 use crate::core::alert::{AlertTransition, Phase};
 use crate::core::judge::{StateTransition, Transition};
 use crate::judging::Event;
@@ -30,6 +32,18 @@ struct StateBody<'a> {
     store: &'a str,
     source_region: &'a str,
     target_region: &'a str,
+    from: &'static str,
+    to: &'static str,
+    reason: &'a str,
+}
+
+/// `source_region` is `null` where it is about items of any region.
+#[derive(Debug, Serialize)]
+struct AdviceBody<'a> {
+    at: String,
+    store: &'a str,
+    target_region: &'a str,
+    source_region: Option<&'a str>,
     from: &'static str,
     to: &'static str,
     reason: &'a str,
@@ -98,6 +112,12 @@ fn told(event: &Event, store: Option<&Arc<str>>, identity: &Identity) -> Option<
                 told: Told::of(alert, identity),
             };
             is_wanted.then(|| sent().event("alert").json_data(body))
+        }
+        Transition::Advice(AdviceTransition { store, target_region, source_region, from, to, reason }) => {
+            let from = from.filter(|_| is_wanted(store))?.label();
+            let source_region = source_region.as_deref();
+            let body = AdviceBody { at, store, target_region, source_region, from, to: to.label(), reason };
+            Some(sent().event("advice").json_data(body))
         }
     }
 }

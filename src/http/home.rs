@@ -37,6 +37,7 @@ pub async fn get(State(shared): State<Shared>) -> String {
         "\n/api/v1/pairs                                                  all of this and more, as JSON\
          \n/api/v1/samples?store=&source_region=&target_region=&limit=    a pair's newest lag samples\
          \n/api/v1/alerts?store=&severity=&state=                         what is pending and what fires\
+         \n/api/v1/advice?store=&max_staleness=&source_region=             which read to make: here, elsewhere, none\
          \n/api/v1/events?store=                                          what changes from now on, as server-sent events\
          \n/metrics                                                       for Prometheus\
          \n/-/healthy  /-/ready\n",

@@ -15,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::core::time::Wall;
 use crate::view::Sources;
 
+mod advice;
 mod alerts;
 mod answer;
 mod events;
@@ -64,6 +65,7 @@ pub fn full(shared: Shared) -> Router {
         .route("/api/v1/pairs", get(pairs::get))
         .route("/api/v1/samples", get(samples::get))
         .route("/api/v1/alerts", get(alerts::get))
+        .route("/api/v1/advice", get(advice::get))
         .route("/api/v1/events", get(events::get))
         .route_layer(from_fn_with_state(shared.clone(), know_something));
     finish(api.merge(observable()), shared)

@@ -82,7 +82,7 @@ struct OffsetBody {
 }
 
 #[derive(Debug, Serialize)]
-struct WatermarkBody {
+pub(super) struct WatermarkBody {
     run: u64,
     seq: u64,
     written_at: String,

@@ -69,6 +69,14 @@ metrics! {
     AUDIT_FINDING = GAUGE "tidegauge_audit_finding";
     /// 1 for each alert that is pending or fires. Others are absent.
     ALERT_ACTIVE = GAUGE "tidegauge_alert_active";
+    /// Questions which read to make, by what was answered.
+    ADVICE = COUNTER "tidegauge_advice_total";
+    /// How long an answer to such a question took.
+    ADVICE_DURATION = HISTOGRAM "tidegauge_advice_duration_seconds";
+    /// 1 for the read that a store's policy advises for items of any region. Others are absent, and so are stores without one.
+    ADVICE_DECISION = GAUGE "tidegauge_advice_decision";
+    /// Until when the operator decides in the gauge's place, and what. Absent where they do not.
+    ADVICE_OVERRIDE_UNTIL = GAUGE "tidegauge_advice_override_until_timestamp_seconds";
     /// Heartbeats that were due, by what came of them.
     HEARTBEATS = COUNTER "tidegauge_heartbeats_total";
     /// Reads of a target replica, one per slot and poll, by whether they were answered.

@@ -23,6 +23,7 @@ use crate::core::snapshot::{Measured, PairSnapshot, Seat, StoreSnapshot};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
+mod advice;
 pub mod declare;
 
 use declare::Metric;
@@ -149,6 +150,7 @@ pub fn render(view: &View, loaded_at: Option<Wall>, out: &mut dyn Write) -> io::
     render_seats(&mut page, &view.stores);
     render_set_up(&mut page, view);
     render_alerts(&mut page, view);
+    advice::render(&mut page, view);
     render_own(&mut page, view, loaded_at);
     let mut own = Vec::new();
     for family in ProcessCollector::for_self().collect() {

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::advice::Remedies;
 use crate::core::heartbeat::Found;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Beat, Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
@@ -59,6 +60,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The regions by their ids, where they have become more: said before the first call to a new one.
     fn follow(&self, _regions: &[Arc<str>]) {}
+
+    /// What helps against a replica that is too old, by what the store last said of itself; `None`: it has not said
+    /// anything yet, or is not asked.
+    fn remedies(_told: Option<&Inspection>) -> Remedies
+    where
+        Self: Sized,
+    {
+        Remedies::NONE
+    }
 
     /// What the store says of itself, as one region shows it.
     fn inspect(&self, _region: RegionId) -> impl Future<Output = Answer<Result<Inspection, Failure>>> + Send {

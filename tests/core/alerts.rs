@@ -58,7 +58,7 @@ impl Watch {
         }
         let now = self.sims[0].now;
         let snapshots: Vec<StoreSnapshot> = self.sims.iter_mut().map(Sim::snapshot).collect();
-        for transition in judge::step(&mut self.verdicts, &self.rules, snapshots.iter(), now) {
+        for transition in judge::step(&mut self.verdicts, &self.rules, &[], snapshots.iter(), now) {
             if let Transition::Alert(transition) = transition {
                 self.told.push((self.steps as f64 / 4.0, name_of(&transition.alert), transition.to));
             }

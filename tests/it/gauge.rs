@@ -9,7 +9,9 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::Value as Json;
+use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
+use tidegauge::core::advice::{Policy, Remedies};
 use tidegauge::core::judge::{self, Verdicts};
 use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
 use tidegauge::core::provider::Polling;
@@ -52,10 +54,10 @@ impl Gauge {
         }
         let mut verdicts = Verdicts::default();
         let snapshot = driver.snapshots.borrow().clone();
-        judge::step(&mut verdicts, &[], std::iter::once(&*snapshot), clock.now());
         let (judge, judged) = judging::channels();
-        judge.publish(verdicts);
         let sources = sources(driver, judged, clock);
+        judge::step(&mut verdicts, &[], &sources.policies, std::iter::once(&*snapshot), clock.now());
+        judge.publish(verdicts);
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
 
@@ -131,6 +133,7 @@ pub fn plan(settings: &StoreSettings) -> Plan {
         inspect_every: None,
         follows_replicas: false,
         warn_lag: Span::from_millis(5_000),
+        remedies: |_| Remedies::NONE,
         writer: WriterId(1),
         host: "a-host".into(),
         phase: 0.0,
@@ -155,6 +158,8 @@ fn sources(driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sou
     Sources {
         snapshots: vec![driver.snapshots],
         judged,
+        policies: [Policy::of_interval(Span::from_millis(1_000))].into(),
+        advised: Arc::new(Advised::of(["orders".into()])),
         clock,
         identity: Arc::new(identity),
         notifications: Arc::default(),

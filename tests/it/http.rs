@@ -85,11 +85,13 @@ async fn every_metric_is_declared_and_explained() {
         assert!(help.len() >= 15 && help.ends_with('.'), "{name} is not explained: {help:?}");
         assert!(name.starts_with("tidegauge_"), "{name}");
         assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
-        // Errors appear with the first of them, and alerts with what is wrong; the others are for pairs of two clocks, for
+        // Errors appear with the first of them, alerts with what is wrong, and advice with a policy; the others are for pairs of two clocks, for
         // several slots, and for stores that say something of themselves, or of which a provider does.
         let rare = [
             declare::ERRORS,
             declare::ALERT_ACTIVE,
+            declare::ADVICE_DECISION,
+            declare::ADVICE_OVERRIDE_UNTIL,
             declare::NOTIFICATIONS,
             declare::CLOCK_OFFSET,
             declare::OVERDUE,

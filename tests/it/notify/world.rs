@@ -5,6 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
 use tidegauge::core::alert::{Phase, Rule};
 use tidegauge::core::model::{Plan, RegionId};
@@ -117,7 +118,9 @@ impl Process {
         let (judge, judged) = judging::channels();
         let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "https://runbooks".into() });
         let notifications = receivers.iter().map(|receiver| Arc::new(Notifications::to(receiver.name))).collect();
-        let sources = Sources { snapshots: vec![snapshots], judged, clock: world.clock, identity, notifications };
+        let (policies, advised) = (Arc::default(), Arc::new(Advised::of([])));
+        let snapshots = vec![snapshots];
+        let sources = Sources { snapshots, judged, policies, advised, clock: world.clock, identity, notifications };
         tasks.spawn(judge.run(sources.clone(), world.rules.clone(), stop.clone()));
         for (receiver, counts) in receivers.iter().zip(sources.notifications.iter()) {
             let labels = BTreeMap::from([("environment".to_owned(), "tests".to_owned())]);

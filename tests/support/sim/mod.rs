@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use tidegauge::core::advice::Remedies;
 use tidegauge::core::heartbeat::Found;
 use tidegauge::core::inspection::Inspection;
 use tidegauge::core::ledger::Ledger;
@@ -132,6 +133,7 @@ pub fn plan(regions: usize) -> Plan {
         inspect_every: None,
         follows_replicas: false,
         warn_lag: Span::from_millis(5_000),
+        remedies: |_| Remedies::NONE,
         writer: WriterId(0xA),
         host: "this-host".into(),
         phase: 0.0,

@@ -1,0 +1,69 @@
+//! A decision in words, for the developer who wonders and the person on call.
+
+use super::{Advice, Basis, Decision, Policy, Query, Why};
+use crate::core::snapshot::StoreSnapshot;
+use crate::core::time::Span;
+
+/// Why, in a sentence.
+pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Advice) -> String {
+    let name = |region| store.region(region);
+    let target = name(query.target);
+    let bound = seconds(query.max_staleness);
+    let why = match advice.why {
+        Why::Fresh(Some((source, age))) => match query.basis {
+            Basis::Bound => format!(
+                "what {target} shows of {} is at most {} old, and within {bound} for another {}",
+                name(source),
+                seconds(age),
+                seconds(query.valid_for)
+            ),
+            Basis::Estimate => {
+                format!("what is written in {} takes {} to {target}, within {bound}", name(source), seconds(age))
+            }
+        },
+        Why::Fresh(None) => format!("nothing that counts is older than allowed in {target}"),
+        Why::TooOld(source, age) => match query.basis {
+            Basis::Bound => format!(
+                "what {target} shows of {} may be {} old, which is over {bound} before {} have passed",
+                name(source),
+                seconds(age),
+                seconds(query.valid_for)
+            ),
+            Basis::Estimate => {
+                format!("what is written in {} takes {} to {target}, over {bound}", name(source), seconds(age))
+            }
+        },
+        Why::NotKnown(source) => format!("how old what {target} shows of {} is is not known", name(source)),
+        Why::NoSources => "which other regions the store has is not known".to_owned(),
+        Why::SingleRegion => "the store has no other region".to_owned(),
+        Why::HomeIsHere => format!("{target} is the item's home: its newest write is here"),
+        Why::InTrouble(region, trouble) => {
+            format!("the local replica will not do, and {} {}", name(region), trouble.words())
+        }
+        Why::Lost(source, silent) => format!(
+            "nothing has been heard of {} for {}: its last writes may be missing everywhere, and by the settings nothing \
+             is read then; name the item's home region to be answered for that one alone",
+            name(source),
+            seconds(silent)
+        ),
+        Why::Overridden(place) => match policy.overrides.get(place) {
+            Some(forced) if !forced.reason.is_empty() => format!("the operator decided so: {}", forced.reason),
+            _ => "the operator decided so".to_owned(),
+        },
+        Why::Dwells => format!(
+            "the local replica could do again, and has to be able to for {} without a break",
+            seconds(policy.dwells())
+        ),
+    };
+    match advice.decision {
+        Decision::Wait(wait) => format!(
+            "{why}; the next heartbeat should be here in {}, and then the local replica will do: ask again",
+            seconds(wait)
+        ),
+        _ => why,
+    }
+}
+
+fn seconds(span: Span) -> String {
+    format!("{:.1} s", span.as_secs_f64())
+}

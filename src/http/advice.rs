@@ -1,0 +1,399 @@
+//! `GET|HEAD /api/v1/advice?store=&max_staleness=&source_region=&…`: which read to make. Answered from memory; who only wants
+//! the decision asks with HEAD, and gets it in the headers.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::Shared;
+use super::answer::{Parameters, Problem, Success, rfc3339};
+use super::pairs::WatermarkBody;
+use crate::core::advice::{self, Advice, Basis, Decision, Policy, Remedies, RestsOn, Why, region, standing, words};
+use crate::core::assess::assess;
+use crate::core::model::RegionId;
+use crate::core::snapshot::StoreSnapshot;
+use crate::core::time::{Now, Span, Wall};
+
+/// The parameters that make a question one of its own; without them the store's policy is asked.
+const OWN: [&str; 5] = ["max_staleness", "basis", "valid_for", "max_wait", "session_token"];
+
+/// All parameters.
+const PARAMETERS: [&str; 9] = [
+    "store",
+    "source_region",
+    "target_region",
+    "max_staleness",
+    "basis",
+    "valid_for",
+    "max_wait",
+    "session_token",
+    "as",
+];
+
+/// What the caller looks at.
+#[derive(Clone, Copy, PartialEq)]
+enum As {
+    Body,
+    Status,
+}
+
+/// The answer's data. What is not known is `null`.
+#[derive(Debug, Serialize)]
+struct Body {
+    store: String,
+    target_region: String,
+    /// The item's home, where it was named.
+    source_region: Option<String>,
+    decision: &'static str,
+    /// Where to read; `null` where the caller is the one who knows, or nothing is to be read.
+    read_region: Option<String>,
+    /// How that read is asked for.
+    how: Option<&'static str>,
+    /// How long to wait before asking again.
+    wait_seconds: Option<f64>,
+    reason: String,
+    rests_on: &'static str,
+    basis: &'static str,
+    max_staleness_seconds: f64,
+    valid_for_seconds: f64,
+    placement: &'static str,
+    /// How the heartbeats are read in the target region: what they show is what such a read sees.
+    read: &'static str,
+    /// Since when the store's policy has come to this; `null` for a question of one's own.
+    since: Option<String>,
+    /// What is as safe.
+    alternatives: Vec<&'static str>,
+    /// Regions that nobody should be sent to.
+    avoid: Vec<Avoid>,
+    /// Sources that count as lost, and were left out of account: what they wrote last may be lost.
+    excluded: Vec<Excluded>,
+    #[serde(rename = "override")]
+    forced: Option<ForcedBody>,
+    sources: Vec<Source>,
+}
+
+#[derive(Debug, Serialize)]
+struct Avoid {
+    region: String,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Excluded {
+    source_region: String,
+    /// The last heartbeat that arrived from there: what was written later may be lost.
+    watermark: Option<WatermarkBody>,
+    silent_seconds: f64,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ForcedBody {
+    decision: &'static str,
+    until: String,
+    reason: String,
+}
+
+/// What is known of one source at the target.
+#[derive(Debug, Serialize)]
+struct Source {
+    source_region: String,
+    /// Whether it alone would let the local replica be read.
+    fresh: bool,
+    state: &'static str,
+    reason: String,
+    current_lag_seconds: Option<f64>,
+    overdue_seconds: Option<f64>,
+    staleness_seconds: Option<f64>,
+    merged_lag_seconds: Option<f64>,
+    watermark: Option<WatermarkBody>,
+    /// Of the last ten minutes.
+    p50_seconds: Option<f64>,
+    p99_seconds: Option<f64>,
+}
+
+/// A question, and what came of it.
+struct Answered<'a> {
+    store: &'a StoreSnapshot,
+    policy: &'a Policy,
+    query: advice::Query,
+    advice: Advice,
+    since: Option<Wall>,
+    now: Now,
+}
+
+/// Answers.
+pub async fn get(
+    State(shared): State<Shared>,
+    method: Method,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let wanted = Parameters::of(query, &PARAMETERS)?;
+    let sources = &shared.sources;
+    let now = sources.clock.now();
+    let name = wanted.required("store")?;
+    let place = sources.advised.place(name).ok_or_else(|| {
+        let names: Vec<&str> = sources.advised.stores.iter().map(|known| &*known.store).collect();
+        Problem::not_found(format!("no store {name:?}; there are: {}", names.join(", ")))
+    })?;
+    let store = sources.snapshots[place].borrow().clone();
+    let answer_as = wanted.choice("as", &[As::Body, As::Status], As::label)?.unwrap_or(As::Body);
+    let policy = &sources.policies[place];
+    let target = target(&wanted, &store)?;
+    let source = wanted.get("source_region").map(|region| region_of(&store, region)).transpose()?;
+    let is_own = OWN.iter().any(|parameter| wanted.get(parameter).is_some());
+    let query = asked(&wanted, policy, source, target)?;
+    let (advice, query, since) = if is_own {
+        (advice::advise(&store, policy, &query, now), query, None)
+    } else {
+        let verdicts = sources.judged.verdicts.borrow().clone();
+        let standing = verdicts.standings.get(place).and_then(|standings| standings.get(&(target, source)));
+        let (advice, query) = standing::answer(standing, &store, policy, &query, now);
+        let stands = standing.filter(|standing| standing.advice.decision.label() == advice.decision.label());
+        (advice, query, stands.map(|standing| standing.since))
+    };
+    let answered = Answered { store: &store, policy, query, advice, since, now };
+    let response = answered.response(method == Method::HEAD, answer_as);
+    sources.advised.count(place, advice.decision, sources.clock.now().mono - now.mono);
+    Ok(response)
+}
+
+impl As {
+    fn label(self) -> &'static str {
+        match self {
+            As::Body => "body",
+            As::Status => "status",
+        }
+    }
+}
+
+fn asked(
+    wanted: &Parameters,
+    policy: &Policy,
+    source: Option<RegionId>,
+    target: RegionId,
+) -> Result<advice::Query, Problem> {
+    let missing = || {
+        Problem::bad_data(
+            "parameter \"max_staleness\" is missing: say how old what is read may be, such as max_staleness=5s, or give the \
+             store a policy in the settings",
+        )
+    };
+    Ok(advice::Query {
+        source,
+        target,
+        max_staleness: wanted.duration("max_staleness")?.or(policy.max_staleness).ok_or_else(missing)?,
+        basis: wanted.choice("basis", &Basis::ALL, Basis::label)?.unwrap_or(policy.basis),
+        valid_for: wanted.duration("valid_for")?.unwrap_or(policy.valid_for),
+        max_wait: wanted.duration("max_wait")?.unwrap_or(policy.max_wait),
+        session_token: wanted.flag("session_token")?.unwrap_or(policy.session_tokens),
+    })
+}
+
+/// Where the caller reads.
+fn target(wanted: &Parameters, store: &StoreSnapshot) -> Result<RegionId, Problem> {
+    let plan = &store.plan;
+    match wanted.get("target_region") {
+        None => plan.local.ok_or_else(|| {
+            let message = "this process is local to no region: say in which one the caller reads, with target_region=";
+            Problem::bad_data(format!("{message}; there are: {}", regions(store)))
+        }),
+        Some(name) => {
+            let target = region_of(store, name)?;
+            // What is not measured here would be unknown for ever.
+            let is_measured = plan.local == Some(target) || store.pairs.iter().any(|pair| pair.target == target);
+            is_measured.then_some(target).ok_or_else(|| {
+                let here = plan.local.map_or("", |local| store.region(local));
+                let message = format!("how old what is read in {name:?} is is not measured here");
+                Problem::not_found(format!("{message}, only for {here:?}; ask the gauge that is there"))
+            })
+        }
+    }
+}
+
+fn region_of(store: &StoreSnapshot, name: &str) -> Result<RegionId, Problem> {
+    let found = store.plan.region_ids().find(|region| **store.region(*region) == *name);
+    found.ok_or_else(|| {
+        let message = format!("store {:?} has no region {name:?}; there are: {}", store.plan.store, regions(store));
+        Problem::not_found(message)
+    })
+}
+
+fn regions(store: &StoreSnapshot) -> String {
+    let names: Vec<&str> = store.plan.region_ids().map(|region| &**store.region(region)).collect();
+    names.join(", ")
+}
+
+impl Answered<'_> {
+    fn response(&self, is_head: bool, answer_as: As) -> Response {
+        let status = match (answer_as, self.advice.decision) {
+            (As::Body, _) | (As::Status, Decision::ReadLocal) => StatusCode::OK,
+            (As::Status, Decision::Refuse) => StatusCode::SERVICE_UNAVAILABLE,
+            (As::Status, _) => StatusCode::PRECONDITION_FAILED,
+        };
+        let mut headers = self.headers();
+        if is_head {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return (status, headers).into_response();
+        }
+        (status, headers, Success::of(self.body())).into_response()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("tidegauge-decision", HeaderValue::from_static(self.advice.decision.label()));
+        let mut say = |name: &'static str, text: String| {
+            // Names of regions come from settings and from stores; one that is no text for a header is in the body still.
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(name, value);
+            }
+        };
+        say("tidegauge-valid-for", format!("{:.3}", self.advice.valid_for.as_secs_f64()));
+        match self.advice.decision {
+            Decision::Wait(wait) => say("tidegauge-wait", format!("{:.3}", wait.as_secs_f64())),
+            Decision::ReadHomeRegion => {
+                let avoid: Vec<&str> = self.avoid().map(|(region, _)| &**self.store.region(region)).collect();
+                if !avoid.is_empty() {
+                    say("tidegauge-avoid", avoid.join(","));
+                }
+            }
+            _ => {}
+        }
+        if let Some(region) = self.read_region() {
+            say("tidegauge-read-region", self.store.region(region).to_string());
+        }
+        headers
+    }
+
+    fn read_region(&self) -> Option<RegionId> {
+        match self.advice.decision {
+            Decision::ReadLocal | Decision::ReadStrong | Decision::UseSessionToken => Some(self.query.target),
+            Decision::ReadSourceRegion(region) => Some(region),
+            Decision::Wait(_) | Decision::ReadHomeRegion | Decision::Refuse => None,
+        }
+    }
+
+    /// Other regions that are in trouble.
+    fn avoid(&self) -> impl Iterator<Item = (RegionId, region::Trouble)> {
+        let others = self.store.plan.region_ids().filter(|region| *region != self.query.target);
+        others.filter_map(|region| Some((region, region::trouble(self.store, region, self.now.mono)?)))
+    }
+
+    fn body(&self) -> Body {
+        let (store, plan, query, advice) = (self.store, &self.store.plan, &self.query, &self.advice);
+        let name = |region: RegionId| store.region(region).to_string();
+        let remedies = advice::remedies(store, query.target);
+        Body {
+            store: plan.store.to_string(),
+            target_region: name(query.target),
+            source_region: query.source.map(name),
+            decision: advice.decision.label(),
+            read_region: self.read_region().map(name),
+            how: how(advice.decision, &remedies),
+            wait_seconds: match advice.decision {
+                Decision::Wait(wait) => Some(wait.as_secs_f64()),
+                _ => None,
+            },
+            reason: words::reason(store, self.policy, query, advice),
+            rests_on: RestsOn::label(advice.rests_on),
+            basis: query.basis.label(),
+            max_staleness_seconds: query.max_staleness.as_secs_f64(),
+            valid_for_seconds: advice.valid_for.as_secs_f64(),
+            placement: plan.placement.label(),
+            read: plan.consistency.label(),
+            since: self.since.map(rfc3339),
+            alternatives: self.alternatives(&remedies),
+            avoid: self
+                .avoid()
+                .map(|(region, trouble)| Avoid { region: name(region), reason: trouble.words() })
+                .collect(),
+            excluded: self.excluded(),
+            forced: match advice.why {
+                Why::Overridden(place) => self.policy.overrides.get(place).map(|forced| ForcedBody {
+                    decision: forced.decision.label(),
+                    until: rfc3339(forced.until),
+                    reason: forced.reason.to_string(),
+                }),
+                _ => None,
+            },
+            sources: self.sources(),
+        }
+    }
+
+    /// What is as safe, the rest of what the store says helps.
+    fn alternatives(&self, remedies: &Remedies) -> Vec<&'static str> {
+        if matches!(self.advice.decision, Decision::ReadLocal | Decision::Refuse)
+            || self.query.source == Some(self.query.target)
+        {
+            return Vec::new();
+        }
+        let elsewhere = match self.query.source {
+            Some(source) => {
+                region::trouble(self.store, source, self.now.mono).is_none().then_some("read_source_region")
+            }
+            None => Some("read_home_region"),
+        };
+        let all = [
+            remedies.strong_anywhere.map(|_| "read_strong"),
+            remedies.session_token.map(|_| "use_session_token"),
+            elsewhere,
+        ];
+        all.into_iter().flatten().filter(|label| *label != self.advice.decision.label()).collect()
+    }
+
+    fn excluded(&self) -> Vec<Excluded> {
+        let excluded = region::excluded(self.store, self.query.target, self.policy, self.now.mono);
+        excluded
+            .map(|(source, silent)| {
+                let pair = self.store.pair(source, self.query.target);
+                let assessment = pair.map(|pair| assess(&self.store.plan, pair, self.now));
+                Excluded {
+                    source_region: self.store.region(source).to_string(),
+                    watermark: assessment.as_ref().and_then(|now| now.watermark).map(WatermarkBody::from),
+                    silent_seconds: silent.as_secs_f64(),
+                    reason: assessment.map(|now| now.reason).unwrap_or_default(),
+                }
+            })
+            .collect()
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let query = &self.query;
+        let pairs = self.store.pairs.iter().filter(|pair| pair.target == query.target);
+        pairs
+            .filter(|pair| query.source.is_none_or(|source| source == pair.source))
+            .map(|pair| {
+                let now = assess(&self.store.plan, pair, self.now);
+                let seconds = |span: Option<Span>| span.map(Span::as_secs_f64);
+                Source {
+                    source_region: self.store.region(pair.source).to_string(),
+                    fresh: advice::is_fresh(self.store, self.policy, query, pair.source, self.now),
+                    state: now.state.label(),
+                    reason: now.reason,
+                    current_lag_seconds: seconds(now.current_lag),
+                    overdue_seconds: seconds(now.overdue),
+                    staleness_seconds: seconds(now.staleness),
+                    merged_lag_seconds: seconds(now.merged.map(|merged| merged.lag)),
+                    watermark: now.watermark.map(WatermarkBody::from),
+                    p50_seconds: pair.summary[1].p50,
+                    p99_seconds: pair.summary[1].p99,
+                }
+            })
+            .collect()
+    }
+}
+
+/// In the store's words.
+fn how(decision: Decision, remedies: &Remedies) -> Option<&'static str> {
+    match decision {
+        Decision::ReadLocal => Some(remedies.local),
+        Decision::ReadStrong => remedies.strong_anywhere.or(remedies.strong_at_home),
+        Decision::UseSessionToken => remedies.session_token,
+        Decision::ReadSourceRegion(_) | Decision::ReadHomeRegion => remedies.strong_at_home,
+        Decision::Wait(_) | Decision::Refuse => None,
+    }
+}
