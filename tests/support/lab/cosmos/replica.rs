@@ -168,10 +168,9 @@ impl Replica {
 
     /// What arrived on the port, as the emulator takes it. `None` for what no client of Cosmos DB sends.
     fn request_of(&self, parts: &Parts, body: &Bytes) -> Option<Request> {
-        // Other languages' SDKs end a container's path with a slash, which the service takes and the emulator refuses.
-        let path = parts.uri.path().trim_end_matches('/');
         let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut request = self.request(parts.method.as_str().parse().ok()?, &format!("{path}{query}"));
+        let url = path_of(parts).to_owned() + &query;
+        let mut request = self.request(parts.method.as_str().parse().ok()?, &url);
         for (name, value) in &parts.headers {
             // Header names are in lower case here, as the emulator has them.
             let value = HeaderValue::from(value.to_str().ok()?.to_owned());
@@ -216,10 +215,15 @@ impl Target for Replica {
     }
 }
 
+/// Some SDKs end a path with a slash, which the service takes and the emulator refuses.
+fn path_of(parts: &Parts) -> &str {
+    parts.uri.path().trim_end_matches('/')
+}
+
 /// What a write that was taken has changed. `None` for those that the lab does not offer.
 fn change_of(operation: Operation, parts: &Parts, body: &Bytes) -> Option<Change> {
     let partition_key = parts.headers.get(PARTITION_KEY)?.to_str().ok()?.to_owned();
-    let path = parts.uri.path();
+    let path = path_of(parts);
     let (documents, document) = match operation {
         Operation::Create | Operation::Upsert => (path, Some(document_in(body)?)),
         Operation::Replace => (path.rsplit_once('/')?.0, Some(document_in(body)?)),
