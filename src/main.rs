@@ -172,7 +172,7 @@ fn check(path: Option<&std::path::Path>, offline: bool, json: bool) -> ExitCode 
         Err(error) => return refuse(&error),
     };
     if !json {
-        for notice in settings.notices() {
+        for notice in settings.notices(Clock::start().wall()) {
             println!("notice: {notice}");
         }
         println!("settings are right: {}", settings.summary());

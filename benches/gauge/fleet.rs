@@ -14,18 +14,7 @@ const SECONDS: u32 = 120;
 pub fn fifteen_hundred_pairs() {
     println!("# 1,500 simulated pairs (50 stores of 6 regions) at 1 Hz, scraped every second for {SECONDS} s");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut toml =
-        format!("[cell]\ncentral = true\n[server]\nlisten = \"127.0.0.1:{port}\"\n[log]\nfilter = \"error\"\n");
-    for store in 0..STORES {
-        write!(
-            toml,
-            "[[stores]]\nname = \"store-{store}\"\nregions = [{}]\n[stores.simulated]\nseed = {store}\n\
-             lag = {{ median = \"800ms\", sigma = 0.25 }}\n\
-             spikes = {{ probability = 0.02, factor_min = 3.0, factor_max = 10.0 }}\n",
-            (0..6).map(|region| format!("{{ name = \"region-{region}\" }}")).collect::<Vec<_>>().join(", ")
-        )
-        .unwrap();
-    }
+    let toml = settings(port);
     let file = std::env::temp_dir().join(format!("tidegauge-fleet-{}.toml", std::process::id()));
     std::fs::write(&file, toml).unwrap();
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_tidegauge"))
@@ -60,6 +49,23 @@ pub fn fifteen_hundred_pairs() {
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     std::fs::remove_file(file).unwrap();
+}
+
+/// Fifty stores of six regions, and one process for all.
+pub fn settings(port: u16) -> String {
+    let mut toml =
+        format!("[cell]\ncentral = true\n[server]\nlisten = \"127.0.0.1:{port}\"\n[log]\nfilter = \"error\"\n");
+    for store in 0..STORES {
+        write!(
+            toml,
+            "[[stores]]\nname = \"store-{store}\"\nregions = [{}]\n[stores.simulated]\nseed = {store}\n\
+             lag = {{ median = \"800ms\", sigma = 0.25 }}\n\
+             spikes = {{ probability = 0.02, factor_min = 3.0, factor_max = 10.0 }}\n",
+            (0..6).map(|region| format!("{{ name = \"region-{region}\" }}")).collect::<Vec<_>>().join(", ")
+        )
+        .unwrap();
+    }
+    toml
 }
 
 async fn scrape(address: &str) -> String {

@@ -1,4 +1,4 @@
-//! Measures the gauge against its budgets: `cargo bench --bench gauge [-- widths|cpu|fleet]`.
+//! Measures the gauge against its budgets: `cargo bench --bench gauge [-- widths|cpu|fleet|advice]`.
 //!
 //! Times are ratios to a floor in the same run. Nothing is asserted: it prints what it finds, budget beside it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a measuring program ends by panicking")]
@@ -9,6 +9,7 @@ mod lab;
 #[path = "../../tests/support/sim/mod.rs"]
 mod sim;
 
+mod advice;
 mod cpu;
 mod fleet;
 mod process;
@@ -19,6 +20,7 @@ fn main() {
     match wanted.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["serve-lab", cloud] => return cpu::serve_lab(cloud),
         ["cpu-within", cloud] => return cpu::within(cloud),
+        ["serve-advice", port, floor_port] => return advice::serve(port, floor_port),
         _ => {}
     }
     let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == what);
@@ -32,5 +34,8 @@ fn main() {
     }
     if wants("fleet") {
         fleet::fifteen_hundred_pairs();
+    }
+    if wants("advice") {
+        advice::against_an_empty_handler();
     }
 }

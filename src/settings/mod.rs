@@ -5,11 +5,12 @@
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
 //! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `alerts`, `store` and below it `region`, `heartbeat`,
-//! `provider`, `local` and a file for each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
+//! `provider`, `advice`, `local` and a file for each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+mod advice;
 mod alerts;
 mod bare;
 mod cell;
@@ -53,6 +54,7 @@ pub use store::{StoreKind, StoreSettings};
 pub use table::{KeySettings, KeyType, TableSettings};
 
 use crate::core::alert::Rule;
+use crate::core::time::Wall;
 use error::Problems;
 use section::Section;
 
@@ -198,8 +200,8 @@ impl Settings {
         format!("stores: {}, region pairs: {}{asked}", self.stores.len(), self.pair_count())
     }
 
-    /// What an operator should know of settings that are right. `check` prints it.
-    pub fn notices(&self) -> Vec<String> {
+    /// What an operator should know of settings that are right, at present: some of it expires. `check` prints it.
+    pub fn notices(&self, now: Wall) -> Vec<String> {
         let mut notices: Vec<String> = self.runnable().err().iter().map(NotRunnable::to_string).collect();
         if self.role == Role::Gauge && self.cell.name.is_none() && !self.stores.is_empty() {
             notices.push(
@@ -221,6 +223,7 @@ impl Settings {
                 self.server.listen
             ));
         }
+        notices.extend(self.stores.iter().flat_map(|store| advice::notices(store, now)));
         notices
     }
 

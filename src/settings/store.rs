@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::advice;
 use super::cosmos::{self, CosmosSettings};
 use super::dynamodb::{self, DynamodbSettings};
 use super::heartbeat::HeartbeatSettings;
@@ -13,6 +14,7 @@ use super::section::Section;
 use super::simulated::{self, SimulatedSettings};
 use super::words;
 use super::{Place, Role};
+use crate::core::advice::Policy;
 use crate::core::model::{Consistency, Placement, ReadSchedule};
 
 /// How many regions a store may have.
@@ -59,6 +61,8 @@ pub struct StoreSettings {
     pub region_overrides: Vec<RegionSettings>,
     /// Time between two looks at the store itself: 10 s to 1 h, default 5 min.
     pub inspect_every: Duration,
+    /// Which reads applications are advised to make: `[stores.advice]`. Its spread is 0 here.
+    pub advice: Policy,
     /// Of which kind it is, and what that kind needs.
     pub kind: StoreKind,
 }
@@ -179,7 +183,9 @@ impl StoreSettings {
             regions.extend(local_region.as_deref().map(RegionSettings::bare));
         }
         let inspect_every = section.duration("inspect_every", INSPECT_EVERY).unwrap_or(Duration::from_secs(300));
+        let count_before = section.problem_count();
         let heartbeat = HeartbeatSettings::read(section.section_or_empty("heartbeat"));
+        let interval = (section.problem_count() == count_before).then_some(heartbeat.interval);
         let read = section.choice("read", &[("strong", Consistency::Strong), ("eventual", Consistency::Eventual)]);
         let remote_reads = remote_reads(&mut section, place);
         let schedules = [("adaptive", ReadSchedule::Adaptive), ("fixed", ReadSchedule::Fixed)];
@@ -189,6 +195,7 @@ impl StoreSettings {
         let reached = reached(&regions, &region_overrides);
         let kind = kind(&mut section, &kinds, &region_names, heartbeat.placement);
         let provider = ProviderSettings::read(&mut section, place, kind.as_ref(), &reached);
+        let advice = advice::read(section.section_or_empty("advice"), interval, kind.as_ref());
         section.finish();
         let kind = kind?;
         let asks_for_strong = read == Some(Consistency::Strong);
@@ -214,6 +221,7 @@ impl StoreSettings {
             follows_replicas,
             region_overrides,
             inspect_every,
+            advice,
             kind,
         })
     }

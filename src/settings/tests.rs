@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::model::{Consistency, Placement, ReadSchedule};
+use crate::core::time::Wall;
 
+mod advice;
 mod alerts;
 #[cfg(feature = "cosmos")]
 mod cosmos;
@@ -16,6 +18,9 @@ mod prices;
 #[cfg(feature = "dynamodb")]
 mod provider;
 mod push;
+
+/// 2026-11-26T00:00:00Z.
+const NOW: Wall = Wall::from_micros(1_795_651_200_000_000);
 
 const STORE: &str = r#"
 [cell]
@@ -79,7 +84,7 @@ fn every_shipped_file_is_right() {
 fn the_demo_runs_and_shows_a_stall_within_the_first_minute() {
     let demo = Settings::from_toml(DEMO).unwrap();
     assert_eq!(demo.runnable(), Ok(()));
-    assert!(demo.notices().is_empty(), "{:?}", demo.notices());
+    assert!(demo.notices(NOW).is_empty(), "{:?}", demo.notices(NOW));
     assert_eq!(demo.pair_count(), 6 + 2 + 12);
     let StoreKind::Simulated(orders) = &demo.stores[0].kind else { panic!("the demo needs no cloud") };
     let stall = &orders.events[0];
@@ -273,7 +278,7 @@ fn azure_regions_may_be_spelt_as_the_portal_does() {
 #[test]
 fn a_local_region_or_an_observer_needs_no_more_than_that() {
     let gauge = load(&STORE.replace("central = true", "aws_region = \"us-east-1\""), &[]).unwrap();
-    assert_eq!((gauge.runnable(), gauge.notices()), (Ok(()), vec![]));
+    assert_eq!((gauge.runnable(), gauge.notices(NOW)), (Ok(()), vec![]));
     assert_eq!(gauge.stores[0].read, Consistency::Strong);
     let observer = STORE.replace("[cell]", "role = \"observer\"\n[cell]");
     let observer = load(&observer.replace("central = true", "aws_region = \"us-east-1\""), &[]).unwrap();
@@ -319,10 +324,10 @@ fn a_store_is_of_exactly_one_kind() {
 
 #[test]
 fn a_cell_without_a_name_and_a_rule_that_is_about_no_store_are_noticed() {
-    let unnamed = load(&STORE.replace("name = \"here\"\n", ""), &[]).unwrap().notices();
+    let unnamed = load(&STORE.replace("name = \"here\"\n", ""), &[]).unwrap().notices(NOW);
     assert!(unnamed.len() == 1 && unnamed[0].starts_with("cell.name is not set: for alerts all gauges"), "{unnamed:?}");
     let rule = "[[alerts.rules]]\nname = \"TidegaugeStalled\"\nstores = [\"order\", \"carts*\"]";
-    let misspelt = load(&format!("{STORE}{rule}"), &[]).unwrap().notices();
+    let misspelt = load(&format!("{STORE}{rule}"), &[]).unwrap().notices(NOW);
     let expected = "the rule TidegaugeStalled is about the stores order, carts*, and there is none of these";
     assert_eq!(misspelt, [expected]);
 }
@@ -331,7 +336,7 @@ fn a_cell_without_a_name_and_a_rule_that_is_about_no_store_are_noticed() {
 fn a_listener_for_everybody_is_noticed() {
     let settings = load(STORE, &[("TIDEGAUGE__SERVER__LISTEN", "0.0.0.0:9746")]).unwrap();
     assert!(settings.runnable().is_ok());
-    assert!(settings.notices()[0].contains("is not loopback"));
+    assert!(settings.notices(NOW)[0].contains("is not loopback"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod fleet;
 #[path = "../support/sim/mod.rs"]
 mod sim;
 
+mod advice;
 mod alert_course;
 mod alerts;
 mod ask;

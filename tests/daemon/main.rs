@@ -17,6 +17,7 @@ mod azure;
 #[path = "../support/lab/mod.rs"]
 mod lab;
 
+mod advice;
 mod budget;
 mod calm;
 #[cfg(feature = "cosmos")]

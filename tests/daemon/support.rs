@@ -127,7 +127,8 @@ impl Daemon {
         daemon
     }
 
-    fn url(&self, path: &str) -> String {
+    /// Where it answers.
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 

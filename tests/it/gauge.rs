@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value as Json;
 use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
@@ -170,6 +170,7 @@ fn sources(driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sou
 pub struct Answer {
     pub status: StatusCode,
     pub kind: String,
+    pub headers: HeaderMap,
     pub body: String,
 }
 
@@ -187,15 +188,20 @@ impl Answer {
         assert_eq!((&body["status"], &body["errorType"]), (&Json::from("error"), &Json::from(kind)));
         body["error"].as_str().unwrap().to_owned()
     }
+
+    /// What a header says, if it is there.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
 }
 
 pub async fn ask(router: Router, method: Method, uri: &str) -> Answer {
     let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
-    let kind = response.headers().get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
-    let status = response.status();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let kind = headers.get(CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    Answer { status, kind, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer { status, kind, headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
 /// A line of an exposition that is a value: its name, its labels, its value.

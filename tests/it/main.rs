@@ -12,6 +12,7 @@ mod lab_tests;
 #[path = "../support/azure.rs"]
 mod azure;
 
+mod advice_http;
 mod alerts_http;
 mod alone;
 #[cfg(feature = "cosmos")]

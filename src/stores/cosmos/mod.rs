@@ -13,6 +13,7 @@ use azure_data_cosmos::options::Region;
 use azure_data_cosmos::{CosmosError, CosmosRuntime};
 
 use crate::clock::Clock;
+use crate::core::advice::Remedies;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::settings::{CosmosSettings, StoreSettings};
@@ -29,6 +30,7 @@ pub mod item;
 pub mod keys;
 mod read;
 pub mod regions;
+mod remedies;
 mod site;
 mod write;
 
@@ -193,6 +195,10 @@ impl Store for CosmosStore {
 
     fn known_regions(&self) -> Vec<Arc<str>> {
         self.names.clone()
+    }
+
+    fn remedies(told: Option<&Inspection>) -> Remedies {
+        remedies::of(told)
     }
 
     async fn inspect(&self, region: RegionId) -> Answer<Result<Inspection, Failure>> {

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
 
 use tokio::sync::OnceCell;
 
+use crate::core::advice::Remedies;
 use crate::core::heartbeat::Found;
 use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Expect, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
@@ -30,6 +31,7 @@ mod forget;
 mod inspect;
 mod item;
 mod keys;
+mod remedies;
 
 use condition::Condition;
 use connect::Connector;
@@ -263,6 +265,10 @@ impl Store for DynamoDbStore {
         let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
         let known = sites.len();
         sites.extend(regions.iter().skip(known).map(|name| Site::new(name)));
+    }
+
+    fn remedies(told: Option<&Inspection>) -> Remedies {
+        remedies::of(told)
     }
 
     async fn inspect(&self, region: RegionId) -> Answer<Result<Inspection, Failure>> {

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Clock;
+use crate::core::advice::Remedies;
+use crate::core::inspection::Inspection;
 use crate::core::model::{Consistency, Failure, Reason, RegionId, Slot, SlotRead, Write, WriteOutcome};
 use crate::core::time::{Mono, Span};
 use crate::settings::{SimulatedEventKind, SimulatedLag, SimulatedSettings};
@@ -110,6 +112,15 @@ impl Store for SimulatedStore {
         self.regions.iter().map(|region| region.as_str().into()).collect()
     }
 
+    /// It replicates as most do: after a write was acknowledged.
+    fn remedies(_told: Option<&Inspection>) -> Remedies {
+        Remedies {
+            local: "a read of this region's replica, as strong or eventual as the heartbeats were read",
+            strong_at_home: Some("a strong read in that region: it sees all that was written there"),
+            ..Remedies::NONE
+        }
+    }
+
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
         if let Err(failure) = self.reach(write.source).await {
             return Answer::free(WriteOutcome::Failed { failure, maybe_committed: false });
@@ -136,5 +147,17 @@ impl Store for SimulatedStore {
         };
         self.half_way().await;
         Answer { outcome: Ok(found), capacity_units: 0.5, server_date: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulated_store_is_fresh_in_the_home_region_alone() {
+        let remedies = SimulatedStore::remedies(None);
+        assert!(remedies.strong_at_home.is_some_and(|how| how.contains("strong read in that region")));
+        assert_eq!((remedies.strong_anywhere, remedies.session_token), (None, None));
     }
 }

@@ -1,0 +1,461 @@
+//! Which read is advised: never a local one of data that is too old, and never one that would not help.
+
+use proptest::prelude::*;
+use tidegauge::core::advice::{
+    Advice, Basis, Decision, Forced, LostSource, Override, Policy, Query, Remedies, RestsOn, Standings, Why, advise,
+    region, standing, words,
+};
+use tidegauge::core::model::{Plan, RegionId};
+use tidegauge::core::snapshot::StoreSnapshot;
+use tidegauge::core::time::{Mono, Now, Span};
+use tidegauge::stores::simulated::world::Lag;
+
+use crate::fleet::{Fleet, WrongClock};
+use crate::sim::{Network, Sim, plan, typical_lag};
+
+const HERE: RegionId = RegionId(0);
+const EAST: RegionId = RegionId(1);
+const SOUTH: RegionId = RegionId(2);
+const YEAR: Span = Span::from_millis(365 * 24 * 3_600 * 1_000);
+
+fn seconds(seconds: i64) -> Span {
+    Span::from_millis(seconds * 1_000)
+}
+
+fn second(second: i64) -> Mono {
+    Mono::from_nanos(second * 1_000_000_000)
+}
+
+fn policy() -> Policy {
+    Policy::of_interval(seconds(1))
+}
+
+/// Items of any region, read here, at most so old.
+fn within(max_staleness: Span) -> Query {
+    Query::of_policy(&Policy { max_staleness: Some(max_staleness), ..policy() }, None, HERE).unwrap()
+}
+
+fn of(source: RegionId, query: Query) -> Query {
+    Query { source: Some(source), ..query }
+}
+
+/// A central prober of three regions whose lag is 800 ms, after so long.
+fn measured(for_seconds: i64) -> Sim {
+    let mut sim = Sim::new(plan(3), Lag::fixed(Span::from_millis(800)), Network::calm(), 1);
+    sim.run_for(seconds(for_seconds));
+    sim
+}
+
+fn ask(sim: &mut Sim, policy: &Policy, query: Query) -> Advice {
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    let advice = advise(&snapshot, policy, &query, now);
+    assert!(!words::reason(&snapshot, policy, &query, &advice).is_empty());
+    advice
+}
+
+fn reason(sim: &mut Sim, policy: &Policy, query: Query) -> String {
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    words::reason(&snapshot, policy, &query, &advise(&snapshot, policy, &query, now))
+}
+
+#[test]
+fn what_is_young_enough_is_read_here_and_what_is_not_at_home() {
+    let mut sim = measured(60);
+    let advice = ask(&mut sim, &policy(), within(seconds(5)));
+    assert_eq!((advice.decision, advice.rests_on), (Decision::ReadLocal, RestsOn::Measurement));
+    assert_eq!(advice.valid_for, seconds(1));
+    let Why::Fresh(Some((_, age))) = advice.why else { panic!("{advice:?}") };
+    assert!(age > Span::from_millis(800) && age < seconds(2), "{age:?}");
+
+    // It takes 800 ms to get here, and the answer is to hold for a second.
+    let advice = ask(&mut sim, &policy(), within(Span::from_millis(1_500)));
+    assert_eq!((advice.decision, advice.rests_on), (Decision::ReadHomeRegion, RestsOn::Measurement));
+    let advice = ask(&mut sim, &policy(), of(EAST, within(Span::from_millis(1_500))));
+    assert_eq!(advice.decision, Decision::ReadSourceRegion(EAST));
+
+    // An estimate is of what is written now, and promises nothing for later.
+    let estimate = Query { basis: Basis::Estimate, ..within(Span::from_millis(1_500)) };
+    assert_eq!(ask(&mut sim, &policy(), estimate).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn nothing_is_young_enough_for_a_bound_of_nothing_and_all_that_is_known_for_one_of_a_year() {
+    let mut sim = measured(60);
+    for basis in Basis::ALL {
+        let none = Query { basis, ..within(Span::ZERO) };
+        assert_eq!(ask(&mut sim, &policy(), none).decision, Decision::ReadHomeRegion, "{basis:?}");
+        let year = Query { basis, ..within(YEAR) };
+        assert_eq!(ask(&mut sim, &policy(), year).decision, Decision::ReadLocal, "{basis:?}");
+    }
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(600));
+    // It is stalled, and what is there is ten minutes old: young enough for who says so.
+    assert_eq!(ask(&mut sim, &policy(), within(YEAR)).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn a_gauge_that_has_just_started_advises_what_is_safe_whatever_the_bound() {
+    for basis in Basis::ALL {
+        let query = Query { basis, ..within(YEAR) };
+        let mut sim = measured(0);
+        let advice = ask(&mut sim, &policy(), query);
+        assert_eq!((advice.decision, advice.rests_on), (Decision::ReadHomeRegion, RestsOn::Policy), "{basis:?}");
+        assert!(matches!(advice.why, Why::NotKnown(_)), "{advice:?}");
+        assert_eq!(ask(&mut sim, &policy(), of(EAST, query)).decision, Decision::ReadSourceRegion(EAST));
+    }
+}
+
+#[test]
+fn a_stall_sends_reads_of_that_source_away_and_those_of_the_others_stay() {
+    let mut sim = measured(60);
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(10));
+    let bound = within(seconds(5));
+    assert_eq!(ask(&mut sim, &policy(), of(EAST, bound)).decision, Decision::ReadSourceRegion(EAST));
+    assert_eq!(ask(&mut sim, &policy(), of(SOUTH, bound)).decision, Decision::ReadLocal);
+    let advice = ask(&mut sim, &policy(), bound);
+    assert!(matches!(advice.why, Why::TooOld(EAST, _)), "{advice:?}");
+    assert_eq!(advice.decision, Decision::ReadHomeRegion);
+    assert!(reason(&mut sim, &policy(), bound).contains("region-1"));
+    // The other way round nothing is wrong.
+    let there = Query { source: Some(HERE), target: EAST, ..bound };
+    assert_eq!(ask(&mut sim, &policy(), there).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn what_helps_is_what_the_store_says_helps() {
+    let with = |remedies: fn(Option<&tidegauge::core::inspection::Inspection>) -> Remedies| {
+        let mut sim = Sim::new(Plan { remedies, ..plan(3) }, Lag::fixed(seconds(8)), Network::calm(), 1);
+        sim.run_for(seconds(60));
+        sim
+    };
+    let bound = within(seconds(5));
+    let mut strong = with(|_| Remedies { strong_anywhere: Some("strongly"), ..Remedies::NONE });
+    assert_eq!(ask(&mut strong, &policy(), bound).decision, Decision::ReadStrong);
+    assert_eq!(ask(&mut strong, &policy(), of(EAST, bound)).decision, Decision::ReadStrong);
+
+    // A strong read that shows what its own region knows is no help against another region's lag.
+    let mut at_home = with(|_| Remedies { strong_at_home: Some("there"), ..Remedies::NONE });
+    assert_eq!(ask(&mut at_home, &policy(), bound).decision, Decision::ReadHomeRegion);
+    assert_eq!(ask(&mut at_home, &policy(), of(EAST, bound)).decision, Decision::ReadSourceRegion(EAST));
+    let advice = ask(&mut at_home, &policy(), of(HERE, bound));
+    assert_eq!((advice.decision, advice.why), (Decision::ReadStrong, Why::HomeIsHere));
+
+    let mut token = with(|_| Remedies { session_token: Some("with it"), ..Remedies::NONE });
+    assert_eq!(
+        ask(&mut token, &policy(), bound).decision,
+        Decision::ReadHomeRegion,
+        "who has none is not told to use it"
+    );
+    let has_one = Query { session_token: true, ..bound };
+    assert_eq!(ask(&mut token, &policy(), has_one).decision, Decision::UseSessionToken);
+    let mut none = with(|_| Remedies::NONE);
+    assert_eq!(ask(&mut none, &policy(), has_one).decision, Decision::ReadHomeRegion);
+    assert_eq!(ask(&mut none, &policy(), of(HERE, bound)).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn nobody_is_sent_to_a_region_that_is_failing_or_throttled_itself() {
+    let mut sim = measured(60);
+    sim.down.push(EAST);
+    sim.run_for(seconds(10));
+    let bound = within(seconds(5));
+    let advice = ask(&mut sim, &policy(), of(EAST, bound));
+    assert_eq!(advice.decision, Decision::Refuse);
+    assert!(matches!(advice.why, Why::InTrouble(EAST, region::Trouble::Failing(_))), "{advice:?}");
+    // Whoever knows another home may go there.
+    assert_eq!(ask(&mut sim, &policy(), bound).decision, Decision::ReadHomeRegion);
+    assert_eq!(ask(&mut sim, &policy(), of(SOUTH, bound)).decision, Decision::ReadLocal);
+    sim.down.push(SOUTH);
+    sim.run_for(seconds(10));
+    assert_eq!(ask(&mut sim, &policy(), bound).decision, Decision::Refuse, "no other region is left");
+    sim.down.clear();
+    sim.run_for(seconds(10));
+    assert_eq!(ask(&mut sim, &policy(), bound).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn a_lost_region_stops_the_others_or_is_left_out_as_the_policy_says() {
+    let refuse = Policy { exclude_after: seconds(60), ..policy() };
+    let exclude = Policy { lost_source: LostSource::Exclude, ..refuse.clone() };
+    let bound = within(seconds(5));
+    let mut sim = measured(60);
+    sim.down.push(EAST);
+    sim.run_for(seconds(50));
+    for policy in [&refuse, &exclude] {
+        assert_eq!(ask(&mut sim, policy, bound).decision, Decision::ReadHomeRegion, "it is not lost yet");
+    }
+    sim.run_for(seconds(20));
+    let advice = ask(&mut sim, &refuse, bound);
+    assert_eq!(advice.decision, Decision::Refuse);
+    assert!(matches!(advice.why, Why::Lost(EAST, _)), "{advice:?}");
+    assert_eq!(ask(&mut sim, &refuse, of(SOUTH, bound)).decision, Decision::ReadLocal, "that one lives");
+    assert_eq!(ask(&mut sim, &refuse, of(EAST, bound)).decision, Decision::Refuse);
+
+    let advice = ask(&mut sim, &exclude, bound);
+    assert_eq!((advice.decision, advice.rests_on), (Decision::ReadLocal, RestsOn::Policy));
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    let excluded: Vec<_> = region::excluded(&snapshot, HERE, &exclude, now.mono).collect();
+    assert!(matches!(excluded[..], [(EAST, silent)] if silent > seconds(60) && silent < seconds(75)), "{excluded:?}");
+
+    // It is back: nothing is left out, at once.
+    sim.down.clear();
+    sim.run_for(seconds(5));
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    assert_eq!(region::excluded(&snapshot, HERE, &exclude, now.mono).count(), 0);
+    assert_eq!(ask(&mut sim, &exclude, bound).rests_on, RestsOn::Measurement);
+}
+
+#[test]
+fn a_source_that_lives_is_late_and_never_lost() {
+    let exclude = Policy { lost_source: LostSource::Exclude, exclude_after: seconds(60), ..policy() };
+    let mut sim = measured(60);
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(600));
+    assert_eq!(ask(&mut sim, &exclude, within(seconds(5))).decision, Decision::ReadHomeRegion);
+}
+
+#[test]
+fn where_all_others_seem_lost_it_is_this_region_that_is_cut_off() {
+    let exclude = Policy { lost_source: LostSource::Exclude, exclude_after: seconds(60), ..policy() };
+    let mut sim = measured(60);
+    sim.down.extend([EAST, SOUTH]);
+    sim.run_for(seconds(300));
+    assert_eq!(ask(&mut sim, &exclude, within(seconds(5))).decision, Decision::Refuse);
+}
+
+/// Gauges of three regions, of which the first is asked; or an observer beside it.
+fn three(observer: bool) -> (Fleet, usize) {
+    let mut fleet = Fleet::new(3, Lag::fixed(Span::from_millis(800)), Network::calm(), 7);
+    let local = |region: u16| Plan { local: Some(RegionId(region)), phase: f64::from(region) * 0.3, ..plan(3) };
+    for region in 0..3 {
+        fleet.start(local(region), WrongClock::off_by_millis(0, 0));
+    }
+    let asked = if observer { fleet.start(Plan { observer, ..local(0) }, WrongClock::off_by_millis(0, 0)) } else { 0 };
+    (fleet, asked)
+}
+
+fn ask_node(fleet: &mut Fleet, node: usize, policy: &Policy, query: Query) -> Advice {
+    let now = fleet.now_at(node);
+    advise(&fleet.snapshot(node), policy, &query, now)
+}
+
+#[test]
+fn a_gauge_asks_whether_a_silent_source_lives_and_an_observer_which_cannot_goes_by_its_silence() {
+    let refuse = Policy { exclude_after: seconds(60), ..policy() };
+    let exclude = Policy { lost_source: LostSource::Exclude, ..refuse.clone() };
+    let bound = within(seconds(5));
+    for observer in [false, true] {
+        let (mut fleet, node) = three(observer);
+        fleet.run_until(second(90), |_| {});
+        assert_eq!(ask_node(&mut fleet, node, &refuse, bound).decision, Decision::ReadLocal, "observer: {observer}");
+        fleet.nodes[1].is_down = true;
+        fleet.run_until(second(180), |_| {});
+        // It is its gauge alone that died: the replica there answers whoever asks.
+        let decision = ask_node(&mut fleet, node, &exclude, bound).decision;
+        let expected = if observer { Decision::ReadLocal } else { Decision::ReadHomeRegion };
+        assert_eq!(decision, expected, "observer: {observer}");
+    }
+}
+
+#[test]
+fn an_override_counts_until_it_expires_and_no_longer() {
+    let mut sim = measured(60);
+    let until = sim.now.wall + seconds(10);
+    let forced = |decision| Policy {
+        overrides: [Override { decision, until, reason: "the region is being moved".into() }].into(),
+        ..policy()
+    };
+    let bound = within(seconds(5));
+    let away = forced(Forced::ReadHomeRegion);
+    let advice = ask(&mut sim, &away, bound);
+    assert_eq!((advice.decision, advice.rests_on), (Decision::ReadHomeRegion, RestsOn::Policy));
+    assert_eq!(advice.why, Why::Overridden(0));
+    assert!(reason(&mut sim, &away, bound).contains("the region is being moved"));
+    assert_eq!(ask(&mut sim, &away, of(EAST, bound)).decision, Decision::ReadSourceRegion(EAST));
+    assert_eq!(ask(&mut sim, &forced(Forced::Refuse), bound).decision, Decision::Refuse);
+    assert_eq!(ask(&mut sim, &forced(Forced::ReadLocal), within(Span::ZERO)).decision, Decision::ReadLocal);
+    sim.run_for(seconds(11));
+    for decision in Forced::ALL {
+        assert_eq!(ask(&mut sim, &forced(decision), bound).rests_on, RestsOn::Measurement, "{decision:?}");
+    }
+}
+
+#[test]
+fn a_local_read_is_advised_only_while_the_truth_is_within_the_bound_for_as_long_as_the_answer_holds() {
+    let mut advised = [0_u64; 2];
+    for seed in 0..3 {
+        let mut fleet = Fleet::new(3, typical_lag(), Network::hostile(), seed);
+        for (region, off) in [2_000, 0, -3_000].into_iter().enumerate() {
+            let plan = Plan { local: Some(RegionId(region as u16)), phase: 0.3 * region as f64, ..plan(3) };
+            fleet.start(plan, WrongClock::off_by_millis(off, 100));
+        }
+        let mut looks = Vec::new();
+        let (mut random, mut next) = (seed, second(0));
+        fleet.run_until(second(120), |fleet| {
+            if fleet.now < next {
+                return;
+            }
+            next = fleet.now + Span::from_millis(40);
+            let at = fleet.now.as_nanos();
+            if let Some((source, target)) = [(EAST, HERE), (HERE, SOUTH)].get((at % 7) as usize) {
+                // Now and then a link stops for a while.
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let stops = (random >> 33) % 60 == 0;
+                let goes_on = (random >> 33) % 60 == 1;
+                if stops || goes_on {
+                    let now = fleet.now;
+                    fleet.world.set_paused(*source, *target, stops, now);
+                }
+            }
+            for node in 0..3 {
+                let target = RegionId(node as u16);
+                let (snapshot, now) = (fleet.snapshot(node), fleet.now_at(node));
+                for bound in [seconds(4), seconds(8)] {
+                    let query = Query { target, ..within(bound) };
+                    let is_local = advise(&snapshot, &policy(), &query, now).decision == Decision::ReadLocal;
+                    advised[usize::from(is_local)] += 1;
+                    if is_local {
+                        looks.push((fleet.now, target, bound));
+                    }
+                }
+            }
+        });
+        let now = fleet.now;
+        let truth = fleet.world.truth(now).unwrap().clone();
+        for (at, target, bound) in looks {
+            let (at, ends) = (at, at + seconds(1));
+            for source in [HERE, EAST, SOUTH].into_iter().filter(|source| *source != target) {
+                // With replication in order all that was committed before the newest visible heartbeat is visible.
+                let visible = truth
+                    .commits(source, 0)
+                    .iter()
+                    .rev()
+                    .find(|(beat, _)| truth.visible(source, target, 0, *beat).is_some_and(|visible| visible <= at));
+                let (_, committed) = visible.unwrap();
+                assert!(ends - *committed <= bound, "{source:?} → {target:?} at {at:?}: {:?}", ends - *committed);
+            }
+        }
+    }
+    assert!(advised.iter().all(|count| *count > 1_000), "{advised:?}");
+}
+
+/// A snapshot in which what is visible here of one source is so old.
+fn aged(snapshot: &StoreSnapshot, staleness: Span, now: Now) -> StoreSnapshot {
+    let mut snapshot = snapshot.clone();
+    for pair in snapshot.pairs.iter_mut() {
+        let mut slots = pair.slots.to_vec();
+        slots[0].written = Some(now.mono - if pair.source == EAST { staleness } else { seconds(1) });
+        pair.slots = slots.into();
+    }
+    snapshot
+}
+
+/// What a policy comes to, look by look, and when it changed.
+fn followed(policy: &Policy, staleness: impl Iterator<Item = Span>) -> Vec<(Now, Decision)> {
+    let mut sim = measured(30);
+    let snapshot = sim.snapshot();
+    let mut standings = Standings::default();
+    let mut changes = Vec::new();
+    let query = Query::of_policy(policy, None, HERE).unwrap();
+    for (look, staleness) in staleness.enumerate() {
+        let now = sim.now.after(Span::from_millis(250 * look as i64));
+        let snapshot = aged(&snapshot, staleness, now);
+        let told = standing::step(&mut standings, &snapshot, policy, now);
+        let told = told.into_iter().filter(|told| *told.target_region == *"region-0" && told.source_region.is_none());
+        changes.extend(told.map(|told| (now, told.to)));
+        // Whoever asks between two looks is never told less than is safe.
+        let (advice, _) = standing::answer(standings.get(&(HERE, None)), &snapshot, policy, &query, now);
+        let is_young = staleness + policy.valid_for <= policy.max_staleness.unwrap();
+        assert!(advice.decision != Decision::ReadLocal || is_young, "{staleness:?}");
+    }
+    // The first is no change.
+    changes.remove(0);
+    changes
+}
+
+fn steady() -> Policy {
+    Policy { max_staleness: Some(seconds(10)), min_dwell: seconds(10), ..policy() }
+}
+
+#[test]
+fn a_signal_that_crosses_the_bound_at_every_look_changes_the_decision_once() {
+    for minutes in [1, 10] {
+        let looks = (0..minutes * 240).map(|look| if look % 2 == 0 { seconds(2) } else { seconds(20) });
+        let changes = followed(&steady(), looks);
+        assert!(matches!(changes[..], [(_, Decision::ReadHomeRegion)]), "{changes:?}");
+    }
+}
+
+#[test]
+fn a_decision_becomes_more_cautious_at_once_and_less_after_the_dwell_alone() {
+    let looks = |from: i64, upto: i64, staleness: i64| (from * 4..upto * 4).map(move |_| seconds(staleness));
+    let course = looks(0, 20, 2).chain(looks(20, 40, 20)).chain(looks(40, 45, 2)).chain(looks(45, 46, 9));
+    let changes = followed(&steady(), course.chain(looks(46, 80, 2)));
+    let [(away, Decision::ReadHomeRegion), (back, Decision::ReadLocal)] = changes[..] else { panic!("{changes:?}") };
+    let started = measured(30).now.mono;
+    assert_eq!(away.mono - started, seconds(20));
+    // It was over what it has to be below at 45 s, so that the dwell began anew.
+    assert_eq!(back.mono - started, seconds(56));
+}
+
+#[test]
+fn cells_do_not_move_at_once_and_none_too_late() {
+    let leaves: Vec<Span> = (0..10_u8)
+        .map(|cell| {
+            let policy = Policy { spread: f64::from(cell) / 10.0, ..steady() };
+            let growing = (0..120).map(|look| Span::from_millis(250 * look));
+            let changes = followed(&policy, growing);
+            let [(left, Decision::ReadHomeRegion)] = changes[..] else { panic!("{changes:?}") };
+            left.mono - measured(30).now.mono
+        })
+        .collect();
+    // Over the bound of 10 s within the second for which an answer holds.
+    assert!(leaves.iter().all(|left| *left > seconds(8) && *left <= Span::from_millis(9_250)), "{leaves:?}");
+    let apart = *leaves.iter().max().unwrap() - *leaves.iter().min().unwrap();
+    assert!(apart >= Span::from_millis(750), "{leaves:?}");
+}
+
+#[test]
+fn who_has_just_started_need_not_dwell_on_what_was_not_known() {
+    let mut sim = measured(0);
+    let mut standings = Standings::default();
+    let mut now_local = None;
+    for look in 0..80 {
+        let (snapshot, now) = (sim.snapshot(), sim.now);
+        standing::step(&mut standings, &snapshot, &steady(), now);
+        let decision = standings[&(HERE, None)].advice.decision;
+        assert!(look > 0 || decision == Decision::ReadHomeRegion);
+        if decision == Decision::ReadLocal {
+            now_local.get_or_insert(look);
+        }
+        sim.run_for(Span::from_millis(250));
+    }
+    assert!(now_local.is_some_and(|look| look < 12), "{now_local:?}");
+}
+
+proptest! {
+    #![proptest_config(crate::cases(64))]
+
+    #[test]
+    fn no_two_steps_towards_less_caution_are_closer_than_the_dwell(
+        looks in prop::collection::vec((1_u64..60, 0_i64..14_000), 1..60),
+        dwell in 1_i64..30,
+    ) {
+        let policy = Policy { min_dwell: seconds(dwell), ..steady() };
+        let course = looks.iter().flat_map(|(times, staleness)| {
+            std::iter::repeat_n(Span::from_millis(*staleness), *times as usize)
+        });
+        let changes = followed(&policy, course);
+        let mut last: Option<(Now, Decision)> = None;
+        for (at, decision) in changes {
+            if let Some((before, was)) = last {
+                prop_assert_ne!(was, decision);
+                if decision == Decision::ReadLocal {
+                    prop_assert!(at.mono - before.mono >= seconds(dwell));
+                }
+            }
+            last = Some((at, decision));
+        }
+    }
+}

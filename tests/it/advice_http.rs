@@ -1,0 +1,168 @@
+//! What is answered to whoever asks which read to make.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value as Json, json};
+use tidegauge::http;
+use tokio::time::sleep;
+
+use crate::alerts_http::STALL;
+use crate::gauge::{Answer, Gauge, ask, series};
+
+const ASK: &str = "/api/v1/advice?store=orders&target_region=eu-west-1";
+
+async fn advice(gauge: &Gauge, query: &str) -> Json {
+    let answer = gauge.get(&format!("{ASK}{query}")).await;
+    assert_eq!((answer.status, answer.kind.as_str()), (StatusCode::OK, "application/json"), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let body = answer.json();
+    assert_eq!(body["status"], "success");
+    let data = body["data"].clone();
+    assert_eq!(answer.header("tidegauge-decision"), data["decision"].as_str());
+    let valid_for: f64 = answer.header("tidegauge-valid-for").unwrap().parse().unwrap();
+    assert!((valid_for - data["valid_for_seconds"].as_f64().unwrap()).abs() < 0.001);
+    assert_eq!(answer.header("tidegauge-read-region"), data["read_region"].as_str());
+    data
+}
+
+/// One that is judged from its start, after so many seconds.
+async fn judged(more: &str, seconds: u64) -> Gauge {
+    let gauge = Gauge::judging(more);
+    sleep(Duration::from_secs(seconds)).await;
+    gauge
+}
+
+async fn head(gauge: &Gauge, query: &str) -> Answer {
+    ask(gauge.full(), Method::HEAD, &format!("{ASK}{query}")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_has_its_reason_and_all_that_it_rests_on() {
+    let gauge = judged("", 60).await;
+    let data = advice(&gauge, "&max_staleness=5s").await;
+    let says = |key: &str| data[key].as_str().unwrap().to_owned();
+    assert_eq!(
+        (says("decision"), says("rests_on"), says("basis")),
+        ("read_local".into(), "measurement".into(), "bound".into())
+    );
+    assert_eq!((says("target_region"), says("read_region")), ("eu-west-1".to_owned(), "eu-west-1".to_owned()));
+    assert_eq!((says("placement"), says("read")), ("inline".to_owned(), "strong".to_owned()));
+    assert_eq!((&data["max_staleness_seconds"], &data["valid_for_seconds"]), (&json!(5.0), &json!(1.0)));
+    assert!(says("reason").contains("eu-west-1") && data["how"].is_string(), "{data}");
+    for absent in ["source_region", "wait_seconds", "since", "override"] {
+        assert_eq!(data[absent], Json::Null, "{absent}");
+    }
+    for empty in ["alternatives", "avoid", "excluded"] {
+        assert_eq!(data[empty], json!([]), "{empty}");
+    }
+    let sources = data["sources"].as_array().unwrap();
+    assert_eq!(sources.len(), 2);
+    for source in sources {
+        assert_eq!((&source["fresh"], &source["state"]), (&json!(true), &json!("ok")));
+        let staleness = source["staleness_seconds"].as_f64().unwrap();
+        assert!(staleness >= 0.8 && staleness <= 4.0 && source["watermark"]["run"].is_u64(), "{source}");
+        assert!(source["p50_seconds"].is_number() && source["current_lag_seconds"].is_number(), "{source}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_says_the_same_in_headers_alone_and_the_status_can_be_all_that_is_looked_at() {
+    let gauge = judged(STALL, 60).await;
+    for (query, decision, status) in [
+        ("&max_staleness=5s&source_region=ap-southeast-2", "read_local", 200),
+        ("&max_staleness=1h", "read_local", 200),
+        ("&max_staleness=5s", "read_home_region", 412),
+        ("&max_staleness=5", "read_home_region", 412),
+        ("&max_staleness=5s&source_region=us-east-1", "read_source_region", 412),
+    ] {
+        let answer = head(&gauge, query).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str(), answer.kind.as_str()),
+            (StatusCode::OK, "", "application/json")
+        );
+        assert_eq!(answer.header("tidegauge-decision"), Some(decision), "{query}");
+        let (mut headers, got) = (answer.headers.clone(), gauge.get(&format!("{ASK}{query}")).await);
+        headers.remove("content-length");
+        let mut others = got.headers.clone();
+        others.remove("content-length");
+        assert_eq!(headers, others, "{query}");
+        for method in [Method::GET, Method::HEAD] {
+            let answer = ask(gauge.full(), method, &format!("{ASK}{query}&as=status")).await;
+            assert_eq!(answer.status.as_u16(), status, "{query}");
+            assert_eq!(answer.header("tidegauge-decision"), Some(decision), "{query}");
+        }
+    }
+    let data = advice(&gauge, "&max_staleness=5s&source_region=us-east-1").await;
+    assert_eq!(data["read_region"], "us-east-1");
+    assert_eq!(data["sources"].as_array().unwrap().len(), 1);
+    assert_eq!(data["sources"][0]["state"], "stalled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gauge_that_has_just_started_advises_the_safe_read() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    let data = advice(&gauge, "&max_staleness=365days").await;
+    assert_eq!((&data["decision"], &data["rests_on"]), (&json!("read_home_region"), &json!("policy")));
+    assert!(data["reason"].as_str().unwrap().contains("is not known"), "{data}");
+    assert_eq!(data["sources"][0]["staleness_seconds"], Json::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_that_cannot_be_answered_are_refused_with_what_would_be_right() {
+    let gauge = Gauge::after(Duration::from_secs(5), 1).await;
+    for (uri, hint) in [
+        ("/api/v1/advice", "store"),
+        ("/api/v1/advice?store=orders&target_region=eu-west-1", "max_staleness=5s"),
+        ("/api/v1/advice?store=orders&max_staleness=5s", "target_region="),
+        (&format!("{ASK}&max_staleness=soon"), "2s"),
+        (&format!("{ASK}&max_staleness=-1"), "number of seconds"),
+        (&format!("{ASK}&max_staleness=NaN"), "number of seconds"),
+        (&format!("{ASK}&max_staleness=200years"), "ten years"),
+        (&format!("{ASK}&max_staleness=5s&basis=guess"), "bound"),
+        (&format!("{ASK}&max_staleness=5s&session_token=maybe"), "true"),
+        (&format!("{ASK}&max_staleness=5s&as=number"), "status"),
+        (&format!("{ASK}&max_staleness=5s&max_stalenes=5s"), "max_staleness"),
+        (&format!("{ASK}&max_staleness=5s&max_staleness=6s"), "twice"),
+    ] {
+        let problem = gauge.get(uri).await.problem(StatusCode::BAD_REQUEST, "bad_data");
+        assert!(problem.contains(hint), "{uri}: {problem}");
+    }
+    for (uri, hint) in [
+        ("/api/v1/advice?store=invoices&max_staleness=5s", "orders"),
+        ("/api/v1/advice?store=orders&target_region=mars&max_staleness=5s", "eu-west-1"),
+        (&format!("{ASK}&source_region=mars&max_staleness=5s"), "us-east-1"),
+    ] {
+        let problem = gauge.get(uri).await.problem(StatusCode::NOT_FOUND, "not_found");
+        assert!(problem.contains(hint), "{uri}: {problem}");
+    }
+    let refused = tidegauge::http::Shared::refused(gauge.shared.sources.clone(), "no stores".into());
+    for method in [Method::GET, Method::HEAD] {
+        let answer = ask(http::full(refused.clone()), method, &format!("{ASK}&max_staleness=5s")).await;
+        assert_eq!((answer.status, answer.header("tidegauge-decision")), (StatusCode::SERVICE_UNAVAILABLE, None));
+    }
+    let posted = ask(gauge.full(), Method::POST, ASK).await;
+    posted.problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_counted_by_store_and_decision_and_timed() {
+    let gauge = judged("", 60).await;
+    for _ in 0..3 {
+        head(&gauge, "&max_staleness=5s").await;
+    }
+    advice(&gauge, "&max_staleness=0").await;
+    gauge.get(&format!("{ASK}&max_staleness=never")).await;
+    let exposition = gauge.metrics().await;
+    let shown = series(&exposition);
+    let of = |decision: &str| {
+        let labels = format!("store=\"orders\",decision=\"{decision}\"");
+        let sorted = format!("decision=\"{decision}\",store=\"orders\"");
+        let found = shown
+            .iter()
+            .find(|(name, found, _)| *name == "tidegauge_advice_total" && (**found == *labels || **found == *sorted));
+        found.map(|(.., value)| *value)
+    };
+    assert_eq!((of("read_local"), of("read_home_region"), of("refuse")), (Some(3.0), Some(1.0), Some(0.0)));
+    assert!(shown.iter().any(|(name, _, value)| *name == "tidegauge_advice_duration_seconds_count" && *value == 4.0));
+}
