@@ -35,7 +35,8 @@ CALM_LOCAL_MIN = 0.9
 class Account:
     """An account as it was read: where, and when it was in hand (`time.monotonic()`)."""
 
-    region: str
+    # None where it is not known: the first that had got so far.
+    region: str | None
     balance: int
     serial: int
     read_at: float
@@ -226,22 +227,27 @@ def pay_by_advice(cell: Accounts, account: str) -> bool:
         return False
 
 
+def pair(given: argparse.Namespace) -> dict[str, str]:
+    """The link that has the weather."""
+    return {"source_region": given.home, "target_region": given.local}
+
+
 def make_weather(lab: Lab, given: argparse.Namespace) -> None:
     """Each weather has its share of the time, and begins after a quarter of it."""
-    pair = {"source_region": given.home, "target_region": given.local}
-    held = pair | {"partition_key": WATCHED}
+    link = pair(given)
+    held = link | {"partition_key": WATCHED}
     share = given.seconds / len(given.weather)
     for weather in given.weather:
         begun = time.monotonic()
         time.sleep(share / 4)
         if weather == "spike":
-            lab.post("/lag", **pair, median_seconds=1.5 * given.bound)
+            lab.post("/lag", **link, median_seconds=1.5 * given.bound)
             time.sleep(0.5 * given.bound)
-            lab.post("/lag", **pair, **LAG)
+            lab.post("/lag", **link, **LAG)
         elif weather == "pause":
-            lab.post("/pause", **pair)
+            lab.post("/pause", **link)
             time.sleep(1.5 * given.bound)
-            lab.post("/resume", **pair)
+            lab.post("/resume", **link)
         else:
             lab.post("/hold", **held)
             time.sleep(1.5 * given.bound)
@@ -250,10 +256,10 @@ def make_weather(lab: Lab, given: argparse.Namespace) -> None:
 
 
 def fair_weather(lab: Lab, given: argparse.Namespace) -> None:
-    pair = {"source_region": given.home, "target_region": given.local}
-    lab.post("/lag", **pair, **LAG)
-    lab.post("/resume", **pair)
-    lab.post("/release", **pair, partition_key=WATCHED)
+    link = pair(given)
+    lab.post("/lag", **link, **LAG)
+    lab.post("/resume", **link)
+    lab.post("/release", **link, partition_key=WATCHED)
 
 
 def until(what: str, seconds: float, look: Callable[[], bool]) -> None:
