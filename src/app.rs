@@ -97,7 +97,7 @@ impl Gauge {
         for (index, store) in settings.stores.iter().enumerate() {
             let phase = index as f64 / (count * store.regions.len().max(1)) as f64;
             let plan = plan(store, &settings, writer, host.clone(), phase);
-            policies.push(Policy { spread: rand::rng().random(), ..Policy::of_interval(plan.interval) });
+            policies.push(Policy { spread: rand::rng().random(), ..store.advice.clone() });
             let driver = start_driver(store, plan, clock, stop.child_token(), grace).await?;
             snapshots.push(driver.snapshots);
             tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));

@@ -323,10 +323,12 @@ impl Asked<'_> {
         Ok((Why::Fresh(oldest.map(|(source, age, _)| (source, age))), rests_on))
     }
 
+    /// Whether there never was another region. One that is no longer named may live on, and take writes.
     fn is_single(&self) -> bool {
         let look = self.store.looks.get(self.query.target.index());
         let newest = look.and_then(|look| look.newest.as_ref());
-        self.query.source.is_none() && newest.is_some_and(|newest| newest.inspection.mode == Mode::Single)
+        let is_alone = self.query.source.is_none() && self.store.plan.regions.len() == 1;
+        is_alone && newest.is_some_and(|newest| newest.inspection.mode == Mode::Single)
     }
 
     /// After how long the local replica will do, as likely as the policy wants it, where that is worth waiting for.

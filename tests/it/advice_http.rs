@@ -166,3 +166,75 @@ async fn answers_are_counted_by_store_and_decision_and_timed() {
     assert_eq!((of("read_local"), of("read_home_region"), of("refuse")), (Some(3.0), Some(1.0), Some(0.0)));
     assert!(shown.iter().any(|(name, _, value)| *name == "tidegauge_advice_duration_seconds_count" && *value == 4.0));
 }
+
+const POLICY: &str = "[stores.advice]\nmax_staleness = \"10s\"\nmin_dwell = \"20s\"\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_answers_the_plain_question_holds_its_decision_and_shows_it_in_the_metrics() {
+    let gauge = judged(&format!("{POLICY}{STALL}"), 20).await;
+    let data = advice(&gauge, "").await;
+    assert_eq!((&data["decision"], &data["max_staleness_seconds"]), (&json!("read_local"), &json!(10.0)));
+    assert!(data["since"].is_string(), "{data}");
+    let shown = |exposition: &str| {
+        let here = |labels: &str| labels.contains("target_region=\"eu-west-1\"");
+        let shown = series(exposition)
+            .into_iter()
+            .filter(|(name, labels, _)| *name == "tidegauge_advice_decision" && here(labels));
+        shown.map(|(_, labels, value)| (labels.to_owned(), value)).collect::<Vec<_>>()
+    };
+    let exposition = gauge.metrics().await;
+    assert!(matches!(&shown(&exposition)[..], [(labels, 1.0)] if labels.contains("\"read_local\"")), "{exposition}");
+
+    // It stalls at 30 s; after that 10 s are over soon.
+    sleep(Duration::from_secs(25)).await;
+    let data = advice(&gauge, "").await;
+    assert_eq!(data["decision"], "read_home_region");
+    assert!(data["reason"].as_str().unwrap().contains("us-east-1"), "{data}");
+    assert_eq!(advice(&gauge, "&source_region=ap-southeast-2").await["decision"], "read_local");
+    assert_eq!(advice(&gauge, "&source_region=us-east-1").await["decision"], "read_source_region");
+    let exposition = gauge.metrics().await;
+    assert!(matches!(&shown(&exposition)[..], [(labels, 1.0)] if labels.contains("\"read_home_region\"")));
+
+    // It goes on at 4 min 30 s.
+    sleep(Duration::from_secs(4 * 60 + 35 - 45)).await;
+    let data = advice(&gauge, "").await;
+    assert_eq!(data["decision"], "read_home_region", "it dwells");
+    assert!(data["reason"].as_str().unwrap().contains("without a break"), "{data}");
+    assert!(data["sources"].as_array().unwrap().iter().all(|source| source["fresh"] == true), "{data}");
+    assert_eq!(
+        advice(&gauge, "&max_staleness=10s").await["decision"],
+        "read_local",
+        "who asks for oneself need not dwell"
+    );
+    sleep(Duration::from_secs(25)).await;
+    assert_eq!(advice(&gauge, "").await["decision"], "read_local");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_override_is_in_every_answer_and_in_the_metrics_until_it_expires() {
+    // The gauge starts at 00:00.
+    let forced =
+        "[[stores.advice.overrides]]\ndecision = \"refuse\"\nuntil = \"2026-01-01T00:02:00Z\"\nreason = \"a move\"\n";
+    let gauge = judged(&format!("{POLICY}{forced}"), 60).await;
+    for query in ["", "&max_staleness=1h", "&source_region=us-east-1&basis=estimate"] {
+        let data = advice(&gauge, query).await;
+        assert_eq!((&data["decision"], &data["rests_on"]), (&json!("refuse"), &json!("policy")), "{query}");
+        let expected = json!({"decision": "refuse", "until": "2026-01-01T00:02:00.000000Z", "reason": "a move"});
+        assert_eq!(data["override"], expected, "{query}");
+        assert_eq!(head(&gauge, &format!("{query}&as=status")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let until = |exposition: &str| {
+        let shown = series(exposition).into_iter();
+        let mut shown = shown.filter(|(name, ..)| *name == "tidegauge_advice_override_until_timestamp_seconds");
+        shown.next().map(|(_, labels, value)| (labels.contains("decision=\"refuse\""), value))
+    };
+    assert_eq!(until(&gauge.metrics().await), Some((true, 1_767_225_720.0)));
+    sleep(Duration::from_secs(61)).await;
+    let data = advice(&gauge, "&max_staleness=1h").await;
+    assert_eq!((&data["decision"], &data["override"]), (&json!("read_local"), &Json::Null));
+    assert_eq!(until(&gauge.metrics().await), None);
+    // What the policy came to under the operator's hand is held like any other.
+    assert_eq!(advice(&gauge, "").await["decision"], "refuse");
+    sleep(Duration::from_secs(25)).await;
+    assert_eq!(advice(&gauge, "").await["decision"], "read_local");
+}

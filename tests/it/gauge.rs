@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value as Json;
 use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
-use tidegauge::core::advice::{Policy, Remedies};
+use tidegauge::core::advice::Remedies;
 use tidegauge::core::judge::{self, Verdicts};
 use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionSet, WriterId};
 use tidegauge::core::provider::Polling;
@@ -55,7 +55,7 @@ impl Gauge {
         let mut verdicts = Verdicts::default();
         let snapshot = driver.snapshots.borrow().clone();
         let (judge, judged) = judging::channels();
-        let sources = sources(driver, judged, clock);
+        let sources = sources(&settings, driver, judged, clock);
         judge::step(&mut verdicts, &[], &sources.policies, std::iter::once(&*snapshot), clock.now());
         judge.publish(verdicts);
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
@@ -68,7 +68,7 @@ impl Gauge {
         let stop = CancellationToken::new();
         let driver = start(&settings.stores[0], plan(&settings.stores[0]), Nobody, clock, &stop);
         let (judge, judged) = judging::channels();
-        let sources = sources(driver, judged, clock);
+        let sources = sources(&settings, driver, judged, clock);
         tokio::spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
     }
@@ -153,12 +153,12 @@ fn start(
     driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1))
 }
 
-fn sources(driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
+fn sources(settings: &Settings, driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
     let identity = Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() };
     Sources {
         snapshots: vec![driver.snapshots],
         judged,
-        policies: [Policy::of_interval(Span::from_millis(1_000))].into(),
+        policies: [settings.stores[0].advice.clone()].into(),
         advised: Arc::new(Advised::of(["orders".into()])),
         clock,
         identity: Arc::new(identity),
