@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from argparse import Namespace
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.cosmos import ContainerProxy, CosmosClient
@@ -16,7 +17,7 @@ from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosReso
 
 import scenario
 from scenario import Account, NotFound, Refused
-from tidegauge_client import READ_LOCAL, REFUSE, Gauge
+from tidegauge_client import READ_LOCAL, REFUSE, Advice, Gauge
 
 DATABASE, CONTAINER = "cell-state", "orders"
 # How often a debit is tried when others debit the same account at the same time.
@@ -32,8 +33,8 @@ class CreditAccounts:
     """The accounts as a cell in `local` sees them. Each has one home region, in which alone it is debited."""
 
     def __init__(self, local: str, home: str, endpoint: str, key: str, gauge: Gauge, store: str, bound: float) -> None:
-        self.local, self.home, self.gauge = local, home, gauge
-        self._store, self._bound = store, bound
+        self.local, self.home = local, home
+        self._gauge, self._store, self._bound = gauge, store, bound
         # Of the newest debit made here. Whoever must see it gets it along, in a message say.
         self.token: str | None = None
 
@@ -59,20 +60,23 @@ class CreditAccounts:
         # Only for reads with a token: whichever region has got so far.
         self._nearest = container(list(dict.fromkeys([local, home])), "Session")
 
+    def advice(self, has_token: bool = False) -> Advice:
+        question: dict[str, str | float] = {"max_staleness": self._bound, "source_region": short(self.home)}
+        if has_token:
+            question["session_token"] = "true"
+        return self._gauge.advice(self._store, **question)
+
     def read(self, account: str, token: str | None = None) -> Account:
         """An account no older than the bound, or `Refused`. With the session token of a debit the account has that debit in
         it, however long ago it was."""
-        question = {"max_staleness": self._bound, "source_region": short(self.home)}
-        if token:
-            question["session_token"] = "true"
-        advice = self.gauge.advice(self._store, **question)
+        advice = self.advice(has_token=token is not None)
         if advice.decision == REFUSE:
             # The home is in trouble, too: there is no read that would be safe.
             raise Refused(account)
         if token:
             # `use_session_token` where the replica here is too old; where it is not, the token costs nothing. A replica that has
             # not got so far says so, and the SDK asks the next region.
-            return _get(self._nearest, None, account, session_token=token)
+            return _get(self._nearest, None, account, token)
         if advice.decision == READ_LOCAL:
             found = self.read_here(account)
             if advice.holds(found.read_at):
@@ -127,19 +131,19 @@ class CreditAccounts:
         return True
 
 
-def _item_in(container: ContainerProxy, account: str, **options: str | None) -> dict:
+def _item_in(container: ContainerProxy, account: str, token: str | None = None) -> dict[str, Any]:
     try:
-        return container.read_item(account, partition_key=account, **options)
+        return container.read_item(account, partition_key=account, session_token=token)
     except CosmosResourceNotFoundError as error:
         raise NotFound(account) from error
 
 
-def _get(container: ContainerProxy, region: str | None, account: str, **options: str | None) -> Account:
-    found = _item_in(container, account, **options)
+def _get(container: ContainerProxy, region: str | None, account: str, token: str | None = None) -> Account:
+    found = _item_in(container, account, token)
     return Account(region, found["balance"], found["serial"], time.monotonic())
 
 
-def _item(account: str, balance: int, serial: int) -> dict:
+def _item(account: str, balance: int, serial: int) -> dict[str, Any]:
     return {"id": account, "pk": account, "balance": balance, "serial": serial}
 
 
@@ -161,14 +165,15 @@ def main() -> int:
     lab = scenario.Lab(given.lab, under="/cosmos")
     # The account's address; each region's is learned from it.
     endpoint, key = lab.endpoints()[given.home], os.environ.get("COSMOS_KEY", "bGFi")
-    cells = [
-        CreditAccounts(region, given.home, endpoint, key, Gauge(gauge), given.store, given.bound)
-        for region, gauge in ((given.home, given.gauge_home), (given.local, given.gauge_local))
-    ]
-    if not token_shows_debits(lab, *cells, given) and given.expect:
+
+    def cell(region: str, gauge: str) -> CreditAccounts:
+        return CreditAccounts(region, given.home, endpoint, key, Gauge(gauge), given.store, given.bound)
+
+    home, here = cell(given.home, given.gauge_home), cell(given.local, given.gauge_local)
+    if not token_shows_debits(lab, home, here, given) and given.expect:
         print("does not hold: with the writer's token its debits are seen everywhere", file=sys.stderr)
         return 1
-    return scenario.run(lab, *cells, given)
+    return scenario.run(lab, home, here, given)
 
 
 if __name__ == "__main__":

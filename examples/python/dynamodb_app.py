@@ -6,13 +6,14 @@
 
 import sys
 import time
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
 import scenario
 from scenario import Account, NotFound, Refused
-from tidegauge_client import READ_LOCAL, READ_STRONG, REFUSE, Gauge
+from tidegauge_client import READ_LOCAL, READ_STRONG, REFUSE, Advice, Gauge
 
 TABLE = "GlobalCellState"
 
@@ -21,8 +22,8 @@ class CreditAccounts:
     """The accounts as a cell in `local` sees them. Each has one home region, in which alone it is debited."""
 
     def __init__(self, local: str, home: str, endpoints: dict[str, str], gauge: Gauge, store: str, bound: float) -> None:
-        self.local, self.home, self.gauge = local, home, gauge
-        self._store, self._bound = store, bound
+        self.local, self.home = local, home
+        self._gauge, self._store, self._bound = gauge, store, bound
         # One client per region. No hidden retries: what fails is decided on here, while the advice still holds.
         config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}, max_pool_connections=20)
         self._clients = {
@@ -30,9 +31,12 @@ class CreditAccounts:
             for region, endpoint in endpoints.items()
         }
 
+    def advice(self) -> Advice:
+        return self._gauge.advice(self._store, max_staleness=self._bound, source_region=self.home)
+
     def read(self, account: str) -> Account:
         """An account no older than the bound, or `Refused`."""
-        advice = self.gauge.advice(self._store, max_staleness=self._bound, source_region=self.home)
+        advice = self.advice()
         if advice.decision == REFUSE:
             # The home is in trouble, too: there is no read that would be safe.
             raise Refused(account)
@@ -94,11 +98,11 @@ class CreditAccounts:
         return True
 
 
-def _key(account: str) -> dict:
+def _key(account: str) -> dict[str, Any]:
     return {"PK": {"S": account}, "SK": {"S": "credit"}}
 
 
-def _item(account: str, balance: int, serial: int) -> dict:
+def _item(account: str, balance: int, serial: int) -> dict[str, Any]:
     return _key(account) | {"balance": {"N": str(balance)}, "serial": {"N": str(serial)}}
 
 
@@ -106,11 +110,12 @@ def main() -> int:
     given = scenario.arguments(__doc__, home="us-east-1", local="eu-west-1", store="orders")
     lab = scenario.Lab(given.lab)
     endpoints = lab.endpoints()
-    cells = [
-        CreditAccounts(region, given.home, endpoints, Gauge(gauge), given.store, given.bound)
-        for region, gauge in ((given.home, given.gauge_home), (given.local, given.gauge_local))
-    ]
-    return scenario.run(lab, *cells, given)
+
+    def cell(region: str, gauge: str) -> CreditAccounts:
+        return CreditAccounts(region, given.home, endpoints, Gauge(gauge), given.store, given.bound)
+
+    home, here = cell(given.home, given.gauge_home), cell(given.local, given.gauge_local)
+    return scenario.run(lab, home, here, given)
 
 
 if __name__ == "__main__":

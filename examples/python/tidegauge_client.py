@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 READ_LOCAL = "read_local"
@@ -75,6 +76,12 @@ class Gauge:
         finally:
             self._lock.release()
 
+    def close(self) -> None:
+        """Closes the connection; another question would open it anew."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
     def _ask(self, path: str, asked_at: float) -> Advice:
         try:
             if not self._connection:
@@ -87,9 +94,7 @@ class Gauge:
             return _advice_in(answer, asked_at)
         except (OSError, http.client.HTTPException, ValueError):
             # What is left of the answer may still come: not to be taken for the next one.
-            if self._connection:
-                self._connection.close()
-                self._connection = None
+            self.close()
             return Advice(UNKNOWN, time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS)
 
 
@@ -118,7 +123,7 @@ class _Connection(http.client.HTTPConnection):
     deadline = 0.0
 
     def __init__(self, address: str) -> None:
-        # No detour by a proxy, and no name to look up, as that has no timeout.
+        # An IP address: looking a name up has no timeout.
         super().__init__(address)
 
     def connect(self) -> None:
@@ -139,10 +144,10 @@ class _DeadlineSocket(socket.socket):
         super().__init__(socket.AF_INET, socket.SOCK_STREAM)
         self._connection = connection
 
-    def sendall(self, *arguments):
+    def sendall(self, *arguments: Any) -> None:
         self.settimeout(self._connection.left())
-        return super().sendall(*arguments)
+        super().sendall(*arguments)
 
-    def recv_into(self, *arguments):
+    def recv_into(self, *arguments: Any) -> int:
         self.settimeout(self._connection.left())
         return super().recv_into(*arguments)
