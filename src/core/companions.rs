@@ -67,6 +67,11 @@ impl Companions {
         Some(format!("throttled {} within the last {minutes:.0} minutes", what.join(" and ")))
     }
 
+    /// Whether the region throttled reads lately: those that would be sent there would be, too.
+    pub fn throttles_reads(&self, polling: Polling, now: Mono) -> bool {
+        self.recent(polling, now).any(|(_, minute)| minute.throttled_reads > 0.0)
+    }
+
     /// Whether writes of other regions arrived in a minute that began after `since`.
     pub fn replicated_since(&self, since: Mono, polling: Polling, now: Mono) -> bool {
         self.recent(polling, now).any(|(began, minute)| began >= since && minute.replicated > 0.0)

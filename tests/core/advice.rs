@@ -1,12 +1,16 @@
 //! Which read is advised: never a local one of data that is too old, and never one that would not help.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use tidegauge::core::advice::{
     Advice, Basis, Decision, Forced, LostSource, Override, Policy, Query, Remedies, RestsOn, Standings, Why, advise,
     region, standing, words,
 };
+use tidegauge::core::companions::{Companions, Minute};
 use tidegauge::core::model::{Plan, RegionId};
-use tidegauge::core::snapshot::StoreSnapshot;
+use tidegauge::core::provider::Polling;
+use tidegauge::core::snapshot::{PairSnapshot, StoreSnapshot};
 use tidegauge::core::time::{Mono, Now, Span};
 use tidegauge::stores::simulated::world::Lag;
 
@@ -458,4 +462,37 @@ proptest! {
             last = Some((at, decision));
         }
     }
+}
+
+#[test]
+fn who_throttles_is_sent_nobody_whether_our_own_calls_or_the_provider_say_so() {
+    let polling = Polling { every: seconds(60), period: seconds(60), delay: seconds(120) };
+    let mut sim = measured(60);
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(10));
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    let query = of(EAST, within(seconds(5)));
+    let after = |change: &dyn Fn(&mut PairSnapshot)| {
+        let mut snapshot = snapshot.clone();
+        snapshot.plan = Arc::new(Plan { polling: Some(polling), ..(*snapshot.plan).clone() });
+        snapshot.pairs.iter_mut().for_each(change);
+        advise(&snapshot, &policy(), &query, now)
+    };
+    assert_eq!(after(&|_| {}).decision, Decision::ReadSourceRegion(EAST));
+    let minute = |throttled_reads, throttled_writes| {
+        let minute = Minute { throttled_reads, throttled_writes, ..Minute::default() };
+        Some(Arc::new(Companions([(now.mono - seconds(180), minute)].into())))
+    };
+    let throttling: [&dyn Fn(&mut PairSnapshot); 3] = [
+        &|pair| pair.writes.throttled_twice_since = (pair.source == EAST).then_some(now.mono - seconds(1)),
+        &|pair| pair.reads.throttled_twice_since = (pair.target == EAST).then_some(now.mono - seconds(1)),
+        &|pair| pair.companions = if pair.target == EAST { minute(3.0, 0.0) } else { None },
+    ];
+    for change in throttling {
+        let advice = after(change);
+        assert_eq!((advice.decision, advice.why), (Decision::Refuse, Why::InTrouble(EAST, region::Trouble::Throttled)));
+    }
+    // Writes are another capacity.
+    let advice = after(&|pair| pair.companions = if pair.target == EAST { minute(0.0, 3.0) } else { None });
+    assert_eq!(advice.decision, Decision::ReadSourceRegion(EAST));
 }

@@ -2,7 +2,7 @@
 
 use super::policy::{LostSource, Policy};
 use crate::core::assess::{is_silent, is_write_silent, latest_arrival, oldest_answer};
-use crate::core::model::{Reason, RegionId};
+use crate::core::model::{Plan, Reason, RegionId};
 use crate::core::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
 use crate::core::time::{Mono, Span};
 
@@ -33,38 +33,40 @@ pub fn trouble(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<Tro
         let since = health.throttled_twice_since;
         since.is_some() && !is_silent(since, plan, now)
     };
-    for pair in store.pairs.iter().filter(|pair| pair.source == region || pair.target == region) {
-        let (reads, writes) =
-            if pair.source == region { (&pair.source_reads, Some(&pair.writes)) } else { (&pair.reads, None) };
-        if is_throttled(reads) || writes.is_some_and(is_throttled) {
+    // What is known of a region's calls is the same in all of its pairs.
+    let from = store.pairs.get(store.pairs.partition_point(|pair| pair.source < region));
+    let from = from.filter(|pair| pair.source == region);
+    let to = store.pairs.iter().find(|pair| pair.target == region);
+    if let Some(pair) = from {
+        if is_throttled(&pair.writes) || is_throttled(&pair.source_reads) {
             return Some(Trouble::Throttled);
         }
-        let is_ours = pair.seat == Seat::Ours;
-        if let Some(reason) = writes.and_then(|writes| writes.failing)
-            && is_ours
+        if let Some(reason) = pair.writes.failing
+            && pair.seat == Seat::Ours
             && is_write_silent(pair, plan, now)
         {
             return Some(Trouble::Failing(reason));
         }
-        // A region that is read at times only was not read in vain because nobody has read it.
-        let is_looked_at = pair.target == region || plan.polls(region) || !is_heard(pair, plan.interval.times(3), now);
-        if let Some(reason) = reads.failing
-            && is_looked_at
-            && is_silent(reads.answered_at, plan, now)
-        {
+        // One that is read only when it is silent was not read in vain as long as it is heard of.
+        let is_read = plan.polls(region) || is_silent(latest_arrival(pair), plan, now);
+        if is_read && let Some(reason) = unread(&pair.source_reads, plan, now) {
             return Some(Trouble::Failing(reason));
         }
-        let throttled = pair.companions.as_ref().zip(plan.polling).filter(|_| pair.target == region);
-        if throttled.is_some_and(|(companions, polling)| companions.throttled(polling, now).is_some()) {
-            return Some(Trouble::Throttled);
-        }
     }
-    None
+    let pair = to?;
+    if is_throttled(&pair.reads) {
+        return Some(Trouble::Throttled);
+    }
+    if let Some(reason) = unread(&pair.reads, plan, now) {
+        return Some(Trouble::Failing(reason));
+    }
+    let (companions, polling) = pair.companions.as_ref().zip(plan.polling)?;
+    companions.throttles_reads(polling, now).then_some(Trouble::Throttled)
 }
 
-/// Whether something new of the source came lately, by itself.
-fn is_heard(pair: &PairSnapshot, within: Span, now: Mono) -> bool {
-    latest_arrival(pair).is_some_and(|arrived| now - arrived <= within)
+/// Why reads have failed for a while, if they have.
+fn unread(reads: &Health, plan: &Plan, now: Mono) -> Option<Reason> {
+    reads.failing.filter(|_| is_silent(reads.answered_at, plan, now))
 }
 
 /// For how long nothing has been heard of a source, if that is for so long that it counts as lost.
