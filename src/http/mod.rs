@@ -33,11 +33,11 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Scrapes encoded at the same time; more of them wait. Each may take a core for tens of milliseconds.
 const SCRAPES_AT_ONCE: usize = 1;
 
-/// What every resource is handed.
+/// What every resource is handed, with every request: cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shared {
     /// Where the newest of everything is to be had.
-    pub sources: Sources,
+    pub sources: Arc<Sources>,
     /// When the settings in use were read, or what was wrong with them.
     pub settings: Result<Wall, Arc<str>>,
     scrapes: Arc<Semaphore>,
@@ -46,14 +46,14 @@ pub struct Shared {
 
 impl Shared {
     /// For these sources.
-    pub fn new(sources: Sources, loaded_at: Wall) -> Shared {
+    pub fn new(sources: impl Into<Arc<Sources>>, loaded_at: Wall) -> Shared {
         let places = |count| Arc::new(Semaphore::new(count));
         let (scrapes, listeners) = (places(SCRAPES_AT_ONCE), places(events::LISTENERS_MAX));
-        Shared { sources, settings: Ok(loaded_at), scrapes, listeners }
+        Shared { sources: sources.into(), settings: Ok(loaded_at), scrapes, listeners }
     }
 
     /// For settings that were refused: nothing is measured, and that is served.
-    pub fn refused(sources: Sources, problems: String) -> Shared {
+    pub fn refused(sources: impl Into<Arc<Sources>>, problems: String) -> Shared {
         Shared { settings: Err(problems.into()), ..Shared::new(sources, Wall::from_micros(0)) }
     }
 }

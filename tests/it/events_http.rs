@@ -71,7 +71,7 @@ impl Listener {
 fn judged() -> (Judge, Shared) {
     let (judge, judged) = judging::channels();
     let sources = Gauge::judging("").stop().sources;
-    (judge, Shared::new(Sources { judged, ..sources }, STARTED))
+    (judge, Shared::new(Sources { judged, ..(*sources).clone() }, STARTED))
 }
 
 fn event(number: u64, store: &str, from: Option<State>) -> Event {
