@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract metrics rules deployables documents mutants deny
+.PHONY: help test acceptance demo lab contract examples metrics rules deployables documents mutants deny
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -19,6 +19,9 @@ lab:                  ## serve three regional DynamoDB endpoints with injected r
 
 contract:             ## the gauge against another DynamoDB server than the tests' own
 	@.ci/test contract
+
+examples:             ## applications that ask the gauge, and what they would do without it
+	@.ci/test examples
 
 metrics:              ## what Prometheus would scrape, past promtool
 	@.ci/test metrics

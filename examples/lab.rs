@@ -42,6 +42,9 @@ struct Arguments {
     /// Delay requests and answers by 20 to 150 ms each, and 2 % of the writes by up to a second
     #[arg(long)]
     hostile: bool,
+    /// What a link carries becomes visible in the order of the commits, whatever the keys
+    #[arg(long)]
+    in_order: bool,
     /// Where the random numbers start
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -68,8 +71,8 @@ async fn main() -> anyhow::Result<()> {
     let network = if arguments.hostile { Network::hostile() } else { Network::direct() };
     let cosmos_base = u16::try_from(last_port + 1 - arguments.cosmos.len()).context("no room for the ports")?;
     let running = Lab::builder().regions(arguments.regions).lag(lag.clone()).network(network.clone());
-    let running = running.port_base(arguments.port_base + 1).seed(arguments.seed).start().await;
-    let running = Arc::new(running);
+    let running = running.port_base(arguments.port_base + 1).seed(arguments.seed).in_order(arguments.in_order);
+    let running = Arc::new(running.start().await);
 
     println!("The lab is up. What can be done with it: curl http://{control_address}/");
     for region in running.regions() {
@@ -81,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
     let mut router = control::router(running);
     if !arguments.cosmos.is_empty() {
         let cosmos = CosmosLab::builder().regions(arguments.cosmos).lag(lag).network(network);
-        let cosmos = cosmos.port_base(cosmos_base).seed(arguments.seed).start().await;
+        let cosmos = cosmos.port_base(cosmos_base).seed(arguments.seed).in_order(arguments.in_order).start().await;
         println!("There is Cosmos DB, too: curl http://{control_address}/cosmos");
         for region in cosmos.regions() {
             println!("  {region:<16} {}", cosmos.region_endpoint(region));

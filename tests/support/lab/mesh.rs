@@ -23,7 +23,12 @@ impl<T: Target> Mesh<T> {
     /// # Panics
     ///
     /// If two regions have one name, or there are none, or more than a hundred.
-    pub(super) fn new(regions: impl IntoIterator<Item = (String, Arc<T>)>, lag: &Lag, seed: u64) -> Mesh<T> {
+    pub(super) fn new(
+        regions: impl IntoIterator<Item = (String, Arc<T>)>,
+        lag: &Lag,
+        seed: u64,
+        in_order: bool,
+    ) -> Mesh<T> {
         let (regions, replicas): (Vec<String>, Vec<Arc<T>>) = regions.into_iter().unzip();
         let count = regions.len();
         assert!((1..=100).contains(&count), "a lab has one to a hundred regions");
@@ -32,10 +37,10 @@ impl<T: Target> Mesh<T> {
             assert!(!regions[..index].iter().any(is_it), "region {name} is there twice");
         }
         let pairs = (0..count).flat_map(|source| (0..count).map(move |target| (source, target)));
-        let links = pairs
-            .filter(|(source, target)| source != target)
-            .map(|(source, target)| Arc::new(Link::new(source, target, lag.clone(), seed_of(seed, source, target))))
-            .collect();
+        let link = |(source, target)| {
+            Arc::new(Link::new(source, target, lag.clone(), seed_of(seed, source, target), in_order))
+        };
+        let links = pairs.filter(|(source, target)| source != target).map(link).collect();
         let ends = replicas.into_iter().map(|replica| Arc::new(End::new(replica))).collect();
         Mesh { regions, links, ends }
     }

@@ -17,7 +17,7 @@ use dynoxide::{AttributeValue, Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::replicate::{Target, Version};
+use super::replicate::{Outgoing, Target, Version};
 use super::time::{Bracket, LabClock};
 use super::truth::{HeartbeatId, Truth};
 
@@ -65,13 +65,12 @@ impl Replica {
         Replica { region: region.to_owned(), database, clock, truth, order, writes: Mutex::default() }
     }
 
-    /// Executes one request; a committed write comes back with the answer.
-    pub(super) fn execute(&self, operation: &str, body: &str) -> (Answer, Option<Version<Change>>) {
-        let mut committed = None;
+    /// Executes one request; a committed write sets out for the other regions.
+    pub(super) fn execute(&self, operation: &str, body: &str, outgoing: &Outgoing<Replica>) -> Answer {
         let result = match operation {
-            "PutItem" => self.put(body, &mut committed),
-            "UpdateItem" => self.update(body, &mut committed),
-            "DeleteItem" => self.delete(body, &mut committed),
+            "PutItem" => self.put(body, outgoing),
+            "UpdateItem" => self.update(body, outgoing),
+            "DeleteItem" => self.delete(body, outgoing),
             "GetItem" => read(body, |request| self.database.get_item(request)),
             "BatchGetItem" => read(body, |request| self.database.batch_get_item(request)),
             "Query" => read(body, |request| self.database.query(request)),
@@ -87,25 +86,24 @@ impl Replica {
         };
         // A writer holds the lock until its write is in the log: what this read saw is there before it is answered.
         drop(self.writes());
-        let answer = match result {
+        match result {
             Ok(body) => Answer { status: 200, body },
             Err(error) => Answer { status: error.status_code(), body: error.to_json() },
-        };
-        (answer, committed)
+        }
     }
 
-    fn put(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
+    fn put(&self, body: &str, outgoing: &Outgoing<Replica>) -> Result<String, DynoxideError> {
         let request: PutItemRequest = decode(body)?;
         let (table, item) = (request.table_name.clone(), request.item.clone());
         let mut writes = self.writes();
         let before = self.clock.now();
         let response = self.database.put_item(request)?;
         let at = Bracket { before, after: self.clock.now() };
-        *committed = self.commit(&mut writes, table, &item, Some(item.clone()), at);
+        self.commit(&mut writes, table, &item, Some(item.clone()), at, outgoing);
         text(&response)
     }
 
-    fn update(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
+    fn update(&self, body: &str, outgoing: &Outgoing<Replica>) -> Result<String, DynoxideError> {
         let request: UpdateItemRequest = decode(body)?;
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let mut writes = self.writes();
@@ -114,22 +112,22 @@ impl Replica {
         let at = Bracket { before, after: self.clock.now() };
         // Nobody else writes meanwhile: what is read is what the update left.
         let item = self.item(&table, &key);
-        *committed = self.commit(&mut writes, table, &key, item, at);
+        self.commit(&mut writes, table, &key, item, at, outgoing);
         text(&response)
     }
 
-    fn delete(&self, body: &str, committed: &mut Option<Version<Change>>) -> Result<String, DynoxideError> {
+    fn delete(&self, body: &str, outgoing: &Outgoing<Replica>) -> Result<String, DynoxideError> {
         let request: DeleteItemRequest = decode(body)?;
         let (table, key) = (request.table_name.clone(), request.key.clone());
         let mut writes = self.writes();
         let before = self.clock.now();
         let response = self.database.delete_item(request)?;
         let at = Bracket { before, after: self.clock.now() };
-        *committed = self.commit(&mut writes, table, &key, None, at);
+        self.commit(&mut writes, table, &key, None, at, outgoing);
         text(&response)
     }
 
-    /// Orders a write that the database has taken, and notes it if it is a heartbeat.
+    /// Orders a write that the database has taken, notes it if it is a heartbeat, and sends it on its way.
     fn commit(
         &self,
         writes: &mut Writes,
@@ -137,8 +135,9 @@ impl Replica {
         keyed: &Attributes,
         item: Option<Attributes>,
         committed: Bracket,
-    ) -> Option<Version<Change>> {
-        let names = writes.tables.get(&table)?;
+        outgoing: &Outgoing<Replica>,
+    ) {
+        let Some(names) = writes.tables.get(&table) else { return };
         let key: Attributes = names.iter().filter_map(|name| Some((name.clone(), keyed.get(name)?.clone()))).collect();
         let identity = identity(&table, names, &key);
         let partition = names.first().and_then(|name| key.get(name)).map(plain).unwrap_or_default();
@@ -148,7 +147,8 @@ impl Replica {
         if let (Some(heartbeat), Some(item)) = (&heartbeat, &item) {
             self.truth.committed(heartbeat.clone(), &self.region, number(item, "tg_written_at"), committed);
         }
-        Some(Version { order, identity, partition, change: Change { table, key, item }, heartbeat, committed })
+        let change = Change { table, key, item };
+        outgoing.send(&Version { order, identity, partition, change, heartbeat, committed });
     }
 
     /// Applies a replicated write unless a newer version is here already. A table that is not here loses it.

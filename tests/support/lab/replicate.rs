@@ -1,5 +1,5 @@
 //! The links between the regions: each carries every committed write of its source to its target after a sampled lag,
-//! and can be stopped, slowed, or made to hold one partition key back.
+//! and can be stopped, slowed, or made to hold one partition key back. In order, no write overtakes another on its link.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,15 +49,24 @@ pub struct Link<C> {
     pub(super) source: usize,
     /// Index of the target region.
     pub(super) target: usize,
-    lag: Mutex<(Lag, StdRng)>,
+    road: Mutex<Road>,
     /// Held while a version is applied: once `pause` has returned, nothing arrives any more.
     gate: tokio::sync::Mutex<Gate<C>>,
+}
+
+/// What lies between a commit and the target's door.
+struct Road {
+    lag: Lag,
+    rng: StdRng,
+    /// Of a link in order: what has not come to the door yet. `None` where every key replicates by itself.
+    under_way: Option<BTreeSet<u64>>,
 }
 
 struct Gate<C> {
     paused: bool,
     held_partitions: BTreeSet<String>,
-    /// Due, and stopped by the pause, by a held partition key, or by a target that is down.
+    /// Due, and stopped: by the pause, by a held partition key, by a target that is down; on a link in order by a version
+    /// before them, too.
     waiting: Vec<Version<C>>,
 }
 
@@ -76,25 +84,28 @@ impl<C> Gate<C> {
 }
 
 impl<C: Clone + Send + Sync + 'static> Link<C> {
-    pub(super) fn new(source: usize, target: usize, lag: Lag, seed: u64) -> Link<C> {
+    pub(super) fn new(source: usize, target: usize, lag: Lag, seed: u64, in_order: bool) -> Link<C> {
         let gate = Gate { paused: false, held_partitions: BTreeSet::new(), waiting: Vec::new() };
-        Link {
-            source,
-            target,
-            lag: Mutex::new((lag, StdRng::seed_from_u64(seed))),
-            gate: tokio::sync::Mutex::new(gate),
-        }
+        let road = Road { lag, rng: StdRng::seed_from_u64(seed), under_way: in_order.then(BTreeSet::new) };
+        Link { source, target, road: Mutex::new(road), gate: tokio::sync::Mutex::new(gate) }
     }
 
     pub(super) fn set_lag(&self, lag: Lag) {
-        self.lag.lock().expect("no thread died while it sampled").0 = lag;
+        self.road().lag = lag;
     }
 
-    /// The lag of the next write.
-    pub(super) fn sample(&self) -> Duration {
-        let mut state = self.lag.lock().expect("no thread died while it sampled");
-        let (lag, rng) = &mut *state;
+    /// A write sets out; its lag.
+    fn depart(&self, order: u64) -> Duration {
+        let mut road = self.road();
+        let Road { lag, rng, under_way } = &mut *road;
+        if let Some(under_way) = under_way {
+            under_way.insert(order);
+        }
         lag.sample(rng)
+    }
+
+    fn road(&self) -> std::sync::MutexGuard<'_, Road> {
+        self.road.lock().expect("no thread died while it sampled")
     }
 
     /// Stops the link. What is under way waits at the target's door.
@@ -105,7 +116,7 @@ impl<C: Clone + Send + Sync + 'static> Link<C> {
     pub(super) async fn resume<T: Target<Change = C>>(&self, end: &End<T>, catch_up: CatchUp) {
         let mut gate = self.gate.lock().await;
         gate.paused = false;
-        deliver_waiting(&mut gate, end, catch_up).await;
+        self.deliver_waiting(&mut gate, end, catch_up).await;
     }
 
     pub(super) async fn hold_partition(&self, partition: &str) {
@@ -115,18 +126,22 @@ impl<C: Clone + Send + Sync + 'static> Link<C> {
     pub(super) async fn release_partition<T: Target<Change = C>>(&self, partition: &str, end: &End<T>) {
         let mut gate = self.gate.lock().await;
         gate.held_partitions.remove(partition);
-        deliver_waiting(&mut gate, end, CatchUp::Everything).await;
+        self.deliver_waiting(&mut gate, end, CatchUp::Everything).await;
     }
 
     /// The target is back: delivers what waited for it.
     pub(super) async fn target_is_back<T: Target<Change = C>>(&self, end: &End<T>) {
-        deliver_waiting(&mut self.gate.lock().await, end, CatchUp::Everything).await;
+        self.deliver_waiting(&mut *self.gate.lock().await, end, CatchUp::Everything).await;
     }
 
     /// A version whose lag is over.
     async fn arrive<T: Target<Change = C>>(&self, version: Version<C>, end: &End<T>) {
         let mut gate = self.gate.lock().await;
-        if gate.lets_through(&version, end.is_down()) {
+        let in_order = self.road().under_way.as_mut().map(|under_way| under_way.remove(&version.order)).is_some();
+        if in_order {
+            gate.wait(version);
+            self.deliver_waiting(&mut gate, end, CatchUp::Everything).await;
+        } else if gate.lets_through(&version, end.is_down()) {
             end.apply(version).await;
         } else {
             gate.wait(version);
@@ -136,6 +151,34 @@ impl<C: Clone + Send + Sync + 'static> Link<C> {
     /// How many versions wait.
     pub(super) async fn waiting(&self) -> usize {
         self.gate.lock().await.waiting.len()
+    }
+
+    /// Delivers what waits and no longer has to, in the order of the commits.
+    async fn deliver_waiting<T: Target<Change = C>>(&self, gate: &mut Gate<C>, end: &End<T>, catch_up: CatchUp) {
+        let is_down = end.is_down();
+        let (in_order, next) = match &self.road().under_way {
+            Some(under_way) => (true, under_way.first().copied()),
+            None => (false, None),
+        };
+        let mut waiting = std::mem::take(&mut gate.waiting);
+        // They waited in the order of their lags; last writer wins would fold those that their successors overtook.
+        waiting.sort_by_key(|version| version.order);
+        let mut free = Vec::new();
+        for version in waiting {
+            let is_overtaking = in_order && (!gate.waiting.is_empty() || next.is_some_and(|next| next < version.order));
+            if !is_overtaking && gate.lets_through(&version, is_down) {
+                free.push(version);
+            } else {
+                gate.waiting.push(version);
+            }
+        }
+        if catch_up == CatchUp::NewestPerItem {
+            let newest: HashMap<_, _> = free.iter().map(|version| (version.identity.clone(), version.order)).collect();
+            free.retain(|version| newest.get(&version.identity) == Some(&version.order));
+        }
+        for version in free {
+            end.apply(version).await;
+        }
     }
 }
 
@@ -175,11 +218,12 @@ pub(super) struct Outgoing<T: Target> {
 }
 
 impl<T: Target> Outgoing<T> {
-    /// Sends a committed write on its way to every other region; each takes its own time.
+    /// Sends a committed write on its way to every other region; each takes its own time. Called while the commit's lock is
+    /// held: links in order have to hear of the commits in their order.
     pub(super) fn send(&self, version: &Version<T::Change>) {
         for (link, end) in &self.links {
             // Counted from the commit, not from here.
-            let due = tokio::time::Instant::from_std(version.committed.after.instant + link.sample());
+            let due = tokio::time::Instant::from_std(version.committed.after.instant + link.depart(version.order));
             let (link, end, version, cancel) =
                 (Arc::clone(link), Arc::clone(end), version.clone(), self.cancel.clone());
             self.tasks.spawn(async move {
@@ -190,26 +234,5 @@ impl<T: Target> Outgoing<T> {
                 cancel.run_until_cancelled(arrival).await;
             });
         }
-    }
-}
-
-async fn deliver_waiting<C, T>(gate: &mut MutexGuard<'_, Gate<C>>, end: &End<T>, catch_up: CatchUp)
-where
-    C: Clone + Send + Sync + 'static,
-    T: Target<Change = C>,
-{
-    let is_down = end.is_down();
-    let waiting = std::mem::take(&mut gate.waiting);
-    let (mut free, still): (Vec<_>, Vec<_>) =
-        waiting.into_iter().partition(|version| gate.lets_through(version, is_down));
-    gate.waiting = still;
-    // They waited in the order of their lags; last writer wins would fold those that their successors overtook.
-    free.sort_by_key(|version| version.order);
-    if catch_up == CatchUp::NewestPerItem {
-        let newest: HashMap<_, _> = free.iter().map(|version| (version.identity.clone(), version.order)).collect();
-        free.retain(|version| newest.get(&version.identity) == Some(&version.order));
-    }
-    for version in free {
-        end.apply(version).await;
     }
 }

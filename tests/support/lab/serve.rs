@@ -116,12 +116,10 @@ impl Region {
             return self.describe_global_table();
         }
         let describes = operation == "DescribeTable";
-        let (replica, operation) = (Arc::clone(&self.replica), operation.to_owned());
-        let executed = tokio::task::spawn_blocking(move || replica.execute(&operation, &body)).await;
-        let (answer, committed) = executed.expect("the database call does not panic");
-        if let Some(version) = committed {
-            self.outgoing.send(&version);
-        }
+        let (region, operation) = (Arc::clone(self), operation.to_owned());
+        let executed =
+            tokio::task::spawn_blocking(move || region.replica.execute(&operation, &body, &region.outgoing)).await;
+        let answer = executed.expect("the database call does not panic");
         if describes && answer.status == 200 { self.describe(&answer) } else { answer }
     }
 

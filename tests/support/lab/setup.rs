@@ -30,6 +30,7 @@ pub struct LabBuilder {
     network: Network,
     port_base: Option<u16>,
     seed: u64,
+    in_order: bool,
     with_table: bool,
     keys: TableKeys,
 }
@@ -42,6 +43,7 @@ impl Default for LabBuilder {
             network: Network::direct(),
             port_base: None,
             seed: 1,
+            in_order: false,
             with_table: true,
             keys: TableKeys::default(),
         }
@@ -79,6 +81,13 @@ impl LabBuilder {
         self
     }
 
+    /// Whether all that a link carries becomes visible in the order of the commits, whatever the keys. By default each write
+    /// takes its own time, as in DynamoDB, where partitions replicate in parallel.
+    pub fn in_order(mut self, in_order: bool) -> LabBuilder {
+        self.in_order = in_order;
+        self
+    }
+
     /// Starts without any table: for tests of a daemon that comes before its table does.
     pub fn without_table(mut self) -> LabBuilder {
         self.with_table = false;
@@ -103,7 +112,7 @@ impl LabBuilder {
         let members = Arc::new(Mutex::new(self.regions.clone()));
         let replica = |name: &String| Arc::new(Replica::new(name, clock, Arc::clone(&truth), Arc::clone(&order)));
         let replicas: Vec<_> = self.regions.iter().map(|name| (name.clone(), replica(name))).collect();
-        let mesh = Mesh::new(replicas.clone(), &self.lag, self.seed);
+        let mesh = Mesh::new(replicas.clone(), &self.lag, self.seed, self.in_order);
 
         let mut sites = Vec::new();
         for (index, (name, replica)) in replicas.into_iter().enumerate() {

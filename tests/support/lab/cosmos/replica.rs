@@ -17,7 +17,7 @@ use azure_data_cosmos_driver::models::PartitionKeyDefinition;
 use serde_json::Value;
 
 use super::operation::Operation;
-use crate::lab::replicate::{Target, Version};
+use crate::lab::replicate::{Outgoing, Target, Version};
 use crate::lab::time::{Bracket, LabClock};
 use crate::lab::truth::{HeartbeatId, Truth};
 
@@ -76,28 +76,30 @@ impl Replica {
         self.emulator.store()
     }
 
-    /// Executes one request; a committed write comes back with the answer. `None` if the region is out of the account.
+    /// Executes one request; a committed write sets out for the other regions. `None` if the region is out of the account.
     pub(super) async fn execute(
         &self,
         operation: Operation,
         parts: &Parts,
         body: &Bytes,
-    ) -> Option<(Answer, Option<Version<Change>>)> {
+        outgoing: &Outgoing<Replica>,
+    ) -> Option<Answer> {
         let request = self.request_of(parts, body)?;
         if !operation.is_write() {
             let answer = self.emulate(&request).await?;
             // A writer holds the lock until its write is in the log: what this read saw is there before it is answered.
             drop(self.newest.lock().await);
-            return Some((answer, None));
+            return Some(answer);
         }
         let mut newest = self.newest.lock().await;
         let before = self.shared.clock.now();
         let answer = self.emulate(&request).await?;
         let at = Bracket { before, after: self.shared.clock.now() };
         let is_done = (200..300).contains(&answer.status);
-        let change = is_done.then(|| change_of(operation, parts, body)).flatten();
-        let committed = change.map(|change| self.commit(&mut newest, change, at));
-        Some((answer, committed))
+        if let Some(change) = is_done.then(|| change_of(operation, parts, body)).flatten() {
+            outgoing.send(&self.commit(&mut newest, change, at));
+        }
+        Some(answer)
     }
 
     /// Orders a write that the emulator has taken, and notes it if it is a heartbeat.
@@ -166,8 +168,9 @@ impl Replica {
 
     /// What arrived on the port, as the emulator takes it. `None` for what no client of Cosmos DB sends.
     fn request_of(&self, parts: &Parts, body: &Bytes) -> Option<Request> {
-        let path = parts.uri.path_and_query()?.as_str();
-        let mut request = self.request(parts.method.as_str().parse().ok()?, path);
+        let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let url = path_of(parts).to_owned() + &query;
+        let mut request = self.request(parts.method.as_str().parse().ok()?, &url);
         for (name, value) in &parts.headers {
             // Header names are in lower case here, as the emulator has them.
             let value = HeaderValue::from(value.to_str().ok()?.to_owned());
@@ -212,10 +215,15 @@ impl Target for Replica {
     }
 }
 
+/// Some SDKs end a path with a slash, which the service takes and the emulator refuses.
+fn path_of(parts: &Parts) -> &str {
+    parts.uri.path().trim_end_matches('/')
+}
+
 /// What a write that was taken has changed. `None` for those that the lab does not offer.
 fn change_of(operation: Operation, parts: &Parts, body: &Bytes) -> Option<Change> {
     let partition_key = parts.headers.get(PARTITION_KEY)?.to_str().ok()?.to_owned();
-    let path = parts.uri.path();
+    let path = path_of(parts);
     let (documents, document) = match operation {
         Operation::Create | Operation::Upsert => (path, Some(document_in(body)?)),
         Operation::Replace => (path.rsplit_once('/')?.0, Some(document_in(body)?)),

@@ -82,11 +82,7 @@ impl Region {
             }
             _ => {}
         }
-        let (answer, committed) = self.replica.execute(operation, parts, body).await?;
-        if let Some(version) = committed {
-            self.outgoing.send(&version);
-        }
-        Some(answer)
+        self.replica.execute(operation, parts, body, &self.outgoing).await
     }
 
     fn count(&self, operation: Operation) {

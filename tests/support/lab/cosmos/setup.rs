@@ -39,6 +39,7 @@ pub struct CosmosLabBuilder {
     network: Network,
     port_base: Option<u16>,
     seed: u64,
+    in_order: bool,
     with_container: bool,
     paths: Vec<String>,
     partitions: u32,
@@ -53,6 +54,7 @@ impl Default for CosmosLabBuilder {
             network: Network::direct(),
             port_base: None,
             seed: 1,
+            in_order: false,
             with_container: true,
             paths: vec!["/pk".to_owned()],
             partitions: 4,
@@ -89,6 +91,13 @@ impl CosmosLabBuilder {
     /// Where the random numbers start. Each link and each region draws from a sequence of its own.
     pub fn seed(mut self, seed: u64) -> CosmosLabBuilder {
         self.seed = seed;
+        self
+    }
+
+    /// Whether all that a link carries becomes visible in the order of the commits, whatever the keys. By default each write
+    /// takes its own time, as in DynamoDB, where partitions replicate in parallel.
+    pub fn in_order(mut self, in_order: bool) -> CosmosLabBuilder {
+        self.in_order = in_order;
         self
     }
 
@@ -139,7 +148,7 @@ impl CosmosLabBuilder {
             (name.clone(), Arc::new(replica))
         };
         let replicas: Vec<_> = self.regions.iter().zip(&addresses).map(replica).collect();
-        let mesh = Mesh::new(replicas.clone(), &self.lag, self.seed);
+        let mesh = Mesh::new(replicas.clone(), &self.lag, self.seed, self.in_order);
 
         let mut sites = Vec::new();
         for (index, ((name, replica), port)) in replicas.into_iter().zip(ports).enumerate() {

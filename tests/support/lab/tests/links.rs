@@ -164,3 +164,36 @@ async fn updates_and_deletions_replicate() {
     assert_eq!(source.call("DeleteItem", delete).await.unwrap().0, 200);
     eventually("the deletion arrives", async || lab.peek(TARGET, "tidegauge-0", SOURCE).is_none()).await;
 }
+
+#[tokio::test]
+async fn in_order_nothing_overtakes_whatever_its_key_neither_a_spike_nor_a_pause() {
+    let lab = Lab::builder().regions([SOURCE, TARGET]).lag(Lag::Fixed(LAG)).in_order(true).start().await;
+    let source = Client::of(&lab, SOURCE);
+    let beat = async |slot, seq, lag| {
+        lab.set_pair_lag(SOURCE, TARGET, Lag::Fixed(Duration::from_millis(lag)));
+        source.beat(slot, seq).await.unwrap();
+    };
+    let arrived = async |slot, seq| {
+        let visible = || lab.truth().visible(SOURCE, TARGET, slot, 1, seq);
+        eventually("it arrives", async || visible().is_some()).await;
+        visible().unwrap()
+    };
+    beat(0, 1, 600).await;
+    beat(1, 1, 20).await;
+    let second = arrived(1, 1).await;
+    assert!(arrived(0, 1).await.after <= second.before, "the spike holds up what comes after it");
+    let lag = lab.truth().lag(SOURCE, TARGET, 0, 1, 1).unwrap();
+    assert!(lag.min >= Duration::from_millis(600) && lag.max < Duration::from_millis(600) + SLACK, "{lag:?}");
+
+    lab.pause(SOURCE, TARGET).await;
+    beat(0, 2, 20).await;
+    beat(2, 1, 1_000).await;
+    beat(1, 2, 20).await;
+    eventually("two of three have come to the door", async || lab.waiting(SOURCE, TARGET).await == 2).await;
+    lab.resume(SOURCE, TARGET).await;
+    let first = lab.truth().visible(SOURCE, TARGET, 0, 1, 2).expect("nothing is before it");
+    let third = arrived(1, 2).await;
+    let second = arrived(2, 1).await;
+    assert!(first.after <= second.before && second.after <= third.before, "{first:?} {second:?} {third:?}");
+    assert_eq!(lab.waiting(SOURCE, TARGET).await, 0);
+}

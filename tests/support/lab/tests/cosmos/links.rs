@@ -213,3 +213,19 @@ async fn deletions_replicate() {
     east.create(0, EAST, 1).await.unwrap();
     eventually("it is back", async || west.read(0, EAST).await.unwrap() == Some(1)).await;
 }
+
+#[tokio::test]
+async fn in_order_nothing_overtakes_whatever_its_key() {
+    let lab = CosmosLab::builder().regions([EAST, WEST]).lag(Lag::Fixed(LAG)).in_order(true).start().await;
+    let east = Pinned::of(&lab, EAST).await;
+    lab.set_pair_lag(EAST, WEST, Lag::Fixed(Duration::from_millis(600)));
+    east.create(0, EAST, 1).await.unwrap();
+    lab.set_pair_lag(EAST, WEST, Lag::Fixed(Duration::from_millis(20)));
+    east.create(1, EAST, 1).await.unwrap();
+    // The application's own documents stand in the same line.
+    east.container.create_item("a", "order-1", &json!({ "id": "order-1", "pk": "a" }), None).await.unwrap();
+    eventually("the last arrives", async || lab.peek(WEST, "[\"a\"]", "order-1").await.is_some()).await;
+    let [first, second] =
+        [0, 1].map(|slot| lab.truth().visible(EAST, WEST, slot, 1, 1).expect("it is before the last"));
+    assert!(first.after <= second.before, "{first:?} {second:?}");
+}

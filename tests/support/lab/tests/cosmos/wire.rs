@@ -166,6 +166,7 @@ async fn containers_come_and_go() {
     assert_eq!(get(&container, true).await.status(), 404);
     lab.create_container(CONTAINER, &["/pk"]);
     assert_eq!(get(&container, true).await.status(), 200);
+    assert_eq!(get(&format!("{container}/"), true).await.status(), 200, "as the SDK for Python spells it");
     let (east, west) = tokio::join!(Pinned::of(&lab, EAST), Pinned::of(&lab, WEST));
     east.create(0, EAST, 1).await.unwrap();
     lab.drop_container(CONTAINER).await;
