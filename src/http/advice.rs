@@ -1,10 +1,9 @@
 //! `GET|HEAD /api/v1/advice?store=&max_staleness=&source_region=&…`: which read to make. Answered from memory; who only wants
 //! the decision asks with HEAD, and gets it in the headers.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +27,12 @@ pub(super) use resource::RESOURCE;
 
 /// The parameters that make a question one of its own; without them the store's policy is asked.
 const OWN: [&str; 5] = ["max_staleness", "basis", "valid_for", "max_wait", "session_token"];
+
+const DECISION: HeaderName = HeaderName::from_static("tidegauge-decision");
+const VALID_FOR: HeaderName = HeaderName::from_static("tidegauge-valid-for");
+const READ_REGION: HeaderName = HeaderName::from_static("tidegauge-read-region");
+const WAIT: HeaderName = HeaderName::from_static("tidegauge-wait");
+const AVOID: HeaderName = HeaderName::from_static("tidegauge-avoid");
 
 /// What the caller looks at.
 #[derive(Clone, Copy, PartialEq)]
@@ -134,12 +139,8 @@ struct Answered<'a> {
 }
 
 /// Answers.
-pub async fn get(
-    State(shared): State<Shared>,
-    method: Method,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+pub async fn get(State(shared): State<Shared>, method: Method, uri: Uri) -> Result<Response, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let sources = &shared.sources;
     let now = sources.clock.now();
     let name = wanted.required("store")?;
@@ -181,7 +182,7 @@ impl As {
 }
 
 fn asked(
-    wanted: &Parameters,
+    wanted: &Parameters<'_>,
     policy: &Policy,
     source: Option<RegionId>,
     target: RegionId,
@@ -204,7 +205,7 @@ fn asked(
 }
 
 /// Where the caller reads.
-fn target(wanted: &Parameters, store: &StoreSnapshot) -> Result<RegionId, Problem> {
+fn target(wanted: &Parameters<'_>, store: &StoreSnapshot) -> Result<RegionId, Problem> {
     let plan = &store.plan;
     let name = |region: RegionId| &**store.region(region);
     let Some(target) = wanted.region("target_region", store)? else {
@@ -227,44 +228,41 @@ fn target(wanted: &Parameters, store: &StoreSnapshot) -> Result<RegionId, Proble
 
 impl Answered<'_> {
     fn response(&self, is_head: bool, answer_as: As) -> Response {
-        let status = match (answer_as, self.advice.decision) {
+        let mut response = if is_head { ().into_response() } else { Success::of(self.body()).into_response() };
+        *response.status_mut() = match (answer_as, self.advice.decision) {
             (As::Body, _) | (As::Status, Decision::ReadLocal) => StatusCode::OK,
             (As::Status, Decision::Refuse) => StatusCode::SERVICE_UNAVAILABLE,
             (As::Status, _) => StatusCode::PRECONDITION_FAILED,
         };
-        let mut headers = self.headers();
-        if is_head {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return (status, headers).into_response();
-        }
-        (status, headers, Success::of(self.body())).into_response()
+        self.say_in(response.headers_mut());
+        response
     }
 
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(6);
+    fn say_in(&self, headers: &mut HeaderMap) {
+        headers.reserve(6);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert("tidegauge-decision", HeaderValue::from_static(self.advice.decision.label()));
-        let mut say = |name: &'static str, text: String| {
+        headers.insert(DECISION, HeaderValue::from_static(self.advice.decision.label()));
+        let mut say = |name: HeaderName, text: &str| {
             // Names of regions come from settings and from stores; one that is no text for a header is in the body still.
-            if let Ok(value) = HeaderValue::try_from(text) {
+            if let Ok(value) = HeaderValue::from_str(text) {
                 headers.insert(name, value);
             }
         };
-        say("tidegauge-valid-for", format!("{:.3}", self.advice.valid_for.as_secs_f64()));
+        say(VALID_FOR, &format!("{:.3}", self.advice.valid_for.as_secs_f64()));
         match self.advice.decision {
-            Decision::Wait(wait) => say("tidegauge-wait", format!("{:.3}", wait.as_secs_f64())),
+            Decision::Wait(wait) => say(WAIT, &format!("{:.3}", wait.as_secs_f64())),
             Decision::ReadHomeRegion => {
                 let avoid: Vec<&str> = self.avoid().map(|(region, _)| &**self.store.region(region)).collect();
                 if !avoid.is_empty() {
-                    say("tidegauge-avoid", avoid.join(","));
+                    say(AVOID, &avoid.join(","));
                 }
             }
             _ => {}
         }
         if let Some(region) = self.read_region() {
-            say("tidegauge-read-region", self.store.region(region).to_string());
+            say(READ_REGION, self.store.region(region));
         }
-        headers
     }
 
     fn read_region(&self) -> Option<RegionId> {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::routing;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -97,11 +97,8 @@ fn scientific(value: f64) -> String {
 }
 
 /// Answers, the worst first.
-pub async fn get(
-    State(shared): State<Shared>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Success<Alerts>>, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Alerts>>, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?;
     let severity = wanted.choice("severity", &Severity::ALL, Severity::label)?;

@@ -1,10 +1,10 @@
 //! The envelope of every JSON answer, and the problems that a request can have.
 
+use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -158,31 +158,29 @@ impl IntoResponse for Problem {
 
 /// The parameters of a query, each known and given at most once.
 #[derive(Debug)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Parameters {
+impl Parameters<'_> {
     /// Checks the names against those that the resource takes.
-    pub(super) fn of(
-        query: Result<axum::extract::Query<Vec<(String, String)>>, QueryRejection>,
-        taken: &[Described],
-    ) -> Result<Parameters, Problem> {
-        let axum::extract::Query(given) = query.map_err(|rejection| Problem::bad_data(rejection.body_text()))?;
-        for (place, (name, _)) in given.iter().enumerate() {
+    pub(super) fn of<'a>(uri: &'a Uri, taken: &[Described]) -> Result<Parameters<'a>, Problem> {
+        let mut given = Vec::with_capacity(taken.len());
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             if !taken.iter().any(|parameter| parameter.name == name) {
                 let taken: Vec<&str> = taken.iter().map(|parameter| parameter.name).collect();
                 let taken = taken.join(", ");
                 return Err(Problem::bad_data(format!("unknown parameter {name:?}; this resource takes: {taken}")));
             }
-            if given[..place].iter().any(|(earlier, _)| earlier == name) {
+            if given.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(Problem::bad_data(format!("parameter {name:?} is given twice")));
             }
+            given.push((name, value));
         }
         Ok(Parameters(given))
     }
 
     /// A parameter's value, if it was given.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
     }
 
     /// Whether any was given.

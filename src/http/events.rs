@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::routing;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -103,9 +103,9 @@ struct MissedBody {
 /// to stop do so.
 pub async fn get(
     State(shared): State<Shared>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    uri: Uri,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, axum::Error>>>, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?.map(|place| view.stores[place].plan.store.clone());
     let place = shared.listeners.clone().try_acquire_owned().map_err(|_| {

@@ -1,8 +1,8 @@
 //! `GET /api/v1/pairs?store=&source_region=&target_region=`: every region pair, as it is now.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::routing;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -229,11 +229,8 @@ fn provider_body(polling: Polling, facts: &ProviderFacts, standing: Standing, no
 }
 
 /// Answers.
-pub async fn get(
-    State(shared): State<Shared>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Success<Pairs>>, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Pairs>>, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);
     let mut pairs = Vec::new();

@@ -1,8 +1,8 @@
 //! `GET /api/v1/samples?store=&source_region=&target_region=&limit=`: a pair's newest lag samples, newest first.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::routing;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -76,11 +76,8 @@ impl From<Sample> for SampleBody {
 }
 
 /// Answers.
-pub async fn get(
-    State(shared): State<Shared>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Success<Samples>>, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Samples>>, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let (name, source, target) =
         (wanted.required("store")?, wanted.required("source_region")?, wanted.required("target_region")?);
     let limit = match wanted.get("limit") {

@@ -2,8 +2,8 @@
 //! by now, or within what time?
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::routing;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -98,11 +98,8 @@ enum Asked {
 }
 
 /// Answers.
-pub async fn get(
-    State(shared): State<Shared>,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<Success<Visibility>>, Problem> {
-    let wanted = Parameters::of(query, &PARAMETERS)?;
+pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Visibility>>, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = &view.stores[wanted.store(&view)?.ok_or_else(|| Problem::missing("store"))?];
     let asked = asked(&wanted, view.now)?;
@@ -162,7 +159,7 @@ pub async fn get(
     }))
 }
 
-fn asked(wanted: &Parameters, now: Now) -> Result<Asked, Problem> {
+fn asked(wanted: &Parameters<'_>, now: Now) -> Result<Asked, Problem> {
     match (wanted.instant("written_at")?, wanted.duration("age")?, wanted.get("confidence")) {
         (Some(written_at), None, None) => {
             let age = now.wall - written_at;
@@ -186,7 +183,7 @@ fn asked(wanted: &Parameters, now: Now) -> Result<Asked, Problem> {
 }
 
 /// The pair that is asked for.
-fn pair<'a>(wanted: &Parameters, store: &'a StoreSnapshot) -> Result<&'a PairSnapshot, Problem> {
+fn pair<'a>(wanted: &Parameters<'_>, store: &'a StoreSnapshot) -> Result<&'a PairSnapshot, Problem> {
     let source = wanted.region("source_region", store)?.ok_or_else(|| Problem::missing("source_region"))?;
     let target = wanted.region("target_region", store)?.or(store.plan.local).ok_or_else(|| {
         Problem::bad_data("parameter \"target_region\" is missing: a central prober has no region of its own")
