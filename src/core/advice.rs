@@ -230,6 +230,25 @@ fn at_home(store: &StoreSnapshot, region: RegionId) -> Decision {
 /// How old what is visible of a source is.
 type Age = Option<(Span, RestsOn)>;
 
+/// How the staleness of one source's data goes on: a heartbeat every interval, each here at one age and too old at another.
+struct Tooth {
+    staleness: Span,
+    interval: Span,
+    arrives: Span,
+    young_until: Span,
+}
+
+impl Tooth {
+    /// The first moment from `wait` on, counted from now, at which the newest heartbeat here is young.
+    fn young_from(&self, wait: Span) -> Span {
+        // The first heartbeat that is not too old by then: 0 is the one that is here, and each next one an interval younger.
+        let too_old = (self.staleness + wait - self.young_until).as_nanos().max(0) as u64;
+        let number = too_old.div_ceil(self.interval.as_nanos() as u64) as i64;
+        let comes = if number == 0 { Span::ZERO } else { self.interval.times(number) - self.staleness + self.arrives };
+        wait.max(comes)
+    }
+}
+
 struct Asked<'a> {
     store: &'a StoreSnapshot,
     policy: &'a Policy,
@@ -333,30 +352,41 @@ impl Asked<'_> {
 
     /// After how long the local replica will do, as likely as the policy wants it, where that is worth waiting for.
     ///
-    /// Staleness is a sawtooth: it falls to what replication takes whenever a heartbeat arrives. The next one that can still
-    /// be expected in time is the one to wait for, if it will be young enough when it comes.
+    /// Staleness is a sawtooth: it falls to what replication takes whenever a heartbeat arrives, and each source has its own.
+    /// The moment to wait for is the first at which all of them are young.
     fn wait(&self) -> Option<Span> {
         if self.query.basis != Basis::Bound || self.query.max_wait <= Span::ZERO {
             return None;
         }
-        let mut longest = None;
-        for source in self.sources().filter(|source| !self.is_fresh(*source) && !self.is_excluded(*source)) {
-            let pair = self.pair(source)?;
-            let assessment = assess(&self.store.plan, pair, self.now);
-            if !matches!(assessment.state, State::Ok | State::Lagging | State::Throttled) {
+        let sources = self.sources().filter(|source| self.is_fresh(*source) || !self.is_excluded(*source));
+        let teeth: Option<Vec<Tooth>> = sources.map(|source| self.tooth(source)).collect();
+        let (teeth, mut wait) = (teeth?, Span::ZERO);
+        loop {
+            let next = teeth.iter().map(|tooth| tooth.young_from(wait)).max()?;
+            if next > self.query.max_wait {
                 return None;
             }
-            let takes = visibility::visible_within(pair, self.policy.confidence)?;
-            let (staleness, interval) = (assessment.staleness?, assessment.watermark?.interval);
-            if !self.is_young(takes) || interval <= Span::ZERO {
-                return None;
+            if next == wait {
+                return Some(wait).filter(|wait| *wait > Span::ZERO);
             }
-            // The first that was, or will be, due no earlier than what would be visible by now.
-            let ticks = (staleness - takes).as_nanos().div_euclid(interval.as_nanos()).max(0) + 1;
-            let wait = interval.times(ticks) + takes - staleness;
-            longest = longest.max(Some(wait));
+            wait = next;
         }
-        longest.filter(|wait| *wait <= self.query.max_wait)
+    }
+
+    /// A source's sawtooth; `None` where nobody can expect its next heartbeat, or not in time.
+    fn tooth(&self, source: RegionId) -> Option<Tooth> {
+        let pair = self.pair(source)?;
+        let assessment = assess(&self.store.plan, pair, self.now);
+        if !matches!(assessment.state, State::Ok | State::Lagging | State::Throttled) {
+            return None;
+        }
+        let tooth = Tooth {
+            staleness: assessment.staleness?,
+            interval: assessment.watermark?.interval,
+            arrives: visibility::visible_within(pair, self.policy.confidence)?,
+            young_until: self.query.max_staleness - self.query.valid_for,
+        };
+        (tooth.arrives <= tooth.young_until && tooth.interval > Span::ZERO).then_some(tooth)
     }
 
     /// Why a read elsewhere is not to be had either.

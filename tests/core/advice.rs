@@ -496,3 +496,44 @@ fn who_throttles_is_sent_nobody_whether_our_own_calls_or_the_provider_say_so() {
     let advice = after(&|pair| pair.companions = if pair.target == EAST { minute(0.0, 3.0) } else { None });
     assert_eq!(advice.decision, Decision::ReadSourceRegion(EAST));
 }
+
+#[test]
+fn who_can_wait_is_told_how_long_and_then_reads_here() {
+    let mut sim = measured(400);
+    let bound = within(Span::from_millis(2_600));
+    let patient = Query { max_wait: seconds(5), ..bound };
+    let mut waited = 0;
+    for _ in 0..40 {
+        sim.run_for(Span::from_millis(130));
+        let advice = ask(&mut sim, &policy(), patient);
+        let impatient = ask(&mut sim, &policy(), bound).decision;
+        let Decision::Wait(wait) = advice.decision else {
+            assert_eq!((advice.decision, impatient), (Decision::ReadLocal, Decision::ReadLocal));
+            continue;
+        };
+        waited += 1;
+        assert_eq!((impatient, advice.valid_for), (Decision::ReadHomeRegion, wait));
+        assert!(wait > Span::ZERO && wait <= seconds(1), "{wait:?}");
+        let hasty = Query { max_wait: wait - Span::from_nanos(1), ..bound };
+        assert_eq!(ask(&mut sim, &policy(), hasty).decision, Decision::ReadHomeRegion);
+        sim.run_for(wait);
+        assert_eq!(ask(&mut sim, &policy(), patient).decision, Decision::ReadLocal, "after {wait:?}");
+    }
+    assert!(waited > 5, "{waited}");
+
+    // What no heartbeat is young enough for at its arrival is not worth waiting for, nor what nobody can expect.
+    let never = Query { max_staleness: Span::from_millis(1_700), ..patient };
+    assert_eq!(ask(&mut sim, &policy(), never).decision, Decision::ReadHomeRegion);
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(10));
+    assert_eq!(ask(&mut sim, &policy(), patient).decision, Decision::ReadHomeRegion);
+    let mut early = measured(60);
+    early.run_for(Span::from_millis(700));
+    let decisions: Vec<Decision> = (0..8)
+        .map(|_| {
+            early.run_for(Span::from_millis(130));
+            ask(&mut early, &policy(), patient).decision
+        })
+        .collect();
+    assert!(decisions.contains(&Decision::ReadHomeRegion), "a minute tells too little: {decisions:?}");
+}
