@@ -197,7 +197,7 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
     // Between two heartbeats the newest one is too old for this bound, and the next one will not be.
     let gauge = Gauge::after(Duration::from_secs(400), 1).await;
     for _ in 0..10 {
-        described.asks(gauge.full(), &format!("{READ}&max_staleness=2.2s&max_wait=5s")).await;
+        described.asks(gauge.full(), &format!("{READ}&source_region=us-east-1&max_staleness=2.2s&max_wait=5s")).await;
         sleep(Duration::from_millis(100)).await;
     }
 
