@@ -1,7 +1,6 @@
 //! The task that lets the judge look, again and again, and tells everybody what came of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,8 +13,6 @@ use crate::core::judge::{self, StateTransition, Transition, Verdicts};
 use crate::core::time::Wall;
 use crate::view::{Sources, View};
 
-/// How often the judge looks: states are known to be this fresh.
-const JUDGE_EVERY: Duration = Duration::from_millis(250);
 /// What alerts say beside their phases is published every so many looks.
 const REFRESH_STEPS: u64 = 4;
 /// Events that are kept for a listener that is slow; what does not fit it is told it missed.
@@ -90,7 +87,7 @@ impl Judge {
     /// Judges until told to stop.
     pub async fn run(mut self, sources: Sources, rules: Arc<[Rule]>, stop: CancellationToken) {
         let mut verdicts = Verdicts::default();
-        let mut ticks = interval(JUDGE_EVERY);
+        let mut ticks = interval(judge::EVERY.to_duration());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut steps, mut number) = (0_u64, 0);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {

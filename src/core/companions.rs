@@ -67,9 +67,11 @@ impl Companions {
         Some(format!("throttled {} within the last {minutes:.0} minutes", what.join(" and ")))
     }
 
-    /// Whether the region throttled reads lately: those that would be sent there would be, too.
+    /// Whether the region throttles reads: in two of the newest three minutes of which anything was said. Once is no
+    /// finding, and what is over is none either.
     pub fn throttles_reads(&self, polling: Polling, now: Mono) -> bool {
-        self.recent(polling, now).any(|(_, minute)| minute.throttled_reads > 0.0)
+        let newest = self.recent(polling, now).take(3);
+        newest.filter(|(_, minute)| minute.throttled_reads > 0.0).count() >= 2
     }
 
     /// Whether writes of other regions arrived in a minute that began after `since`.

@@ -9,7 +9,10 @@ use super::alert::{AlertTransition, Alerts, Rule};
 use super::assess::{Assessment, State, assess};
 use super::model::RegionId;
 use super::snapshot::{PairSnapshot, StoreSnapshot};
-use super::time::{Now, Wall};
+use super::time::{Now, Span, Wall};
+
+/// How often [`step`] is to be called: what it says is as fresh as that.
+pub const EVERY: Span = Span::from_millis(250);
 
 /// A pair's state, and since when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -147,6 +147,8 @@ pub struct SlotFacts {
     pub still_since: Option<Mono>,
     /// When the source's own replica last answered whether it went on.
     pub source_looked_at: Option<Mono>,
+    /// When somebody last told of a heartbeat, newer than what is visible here, that was not known of before.
+    pub told_of_at: Option<Mono>,
     /// The upper end of the newest heartbeat's sample.
     pub newest_upper: Option<Span>,
     /// The last read found a format that this build cannot read.

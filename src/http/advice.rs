@@ -282,7 +282,7 @@ impl Answered<'_> {
     fn body(&self) -> Body {
         let (store, plan, query, advice) = (self.store, &self.store.plan, &self.query, &self.advice);
         let name = |region: RegionId| store.region(region).to_string();
-        let remedies = advice::remedies(store, query.target);
+        let remedies = advice::remedies(store, query.target, self.now.mono);
         Body {
             store: plan.store.to_string(),
             target_region: name(query.target),
@@ -344,13 +344,13 @@ impl Answered<'_> {
     fn excluded(&self) -> Vec<Excluded> {
         let excluded = region::excluded(self.store, self.query.target, self.policy, self.now.mono);
         excluded
-            .map(|(source, silent)| {
+            .map(|(source, lost)| {
                 let pair = self.store.pair(source, self.query.target);
                 let assessment = pair.map(|pair| assess(&self.store.plan, pair, self.now));
                 Excluded {
                     source_region: self.store.region(source).to_string(),
                     watermark: assessment.as_ref().and_then(|now| now.watermark).map(WatermarkBody::from),
-                    silent_seconds: silent.as_secs_f64(),
+                    silent_seconds: lost.silent.as_secs_f64(),
                     reason: assessment.map(|now| now.reason).unwrap_or_default(),
                 }
             })

@@ -8,7 +8,8 @@ use tidegauge::core::advice::{
     region, standing, words,
 };
 use tidegauge::core::companions::{Companions, Minute};
-use tidegauge::core::model::{Plan, RegionId};
+use tidegauge::core::inspection::{Inspection, Mode, Replica, ReplicaStatus, Setup};
+use tidegauge::core::model::{Failure, Plan, Reason, RegionId};
 use tidegauge::core::provider::Polling;
 use tidegauge::core::snapshot::{PairSnapshot, StoreSnapshot};
 use tidegauge::core::time::{Mono, Now, Span};
@@ -16,6 +17,9 @@ use tidegauge::stores::simulated::world::Lag;
 
 use crate::fleet::{Fleet, WrongClock};
 use crate::sim::{Network, Sim, plan, typical_lag};
+
+mod held;
+mod lost;
 
 const HERE: RegionId = RegionId(0);
 const EAST: RegionId = RegionId(1);
@@ -200,7 +204,10 @@ fn a_lost_region_stops_the_others_or_is_left_out_as_the_policy_says() {
     assert_eq!((advice.decision, advice.rests_on), (Decision::ReadLocal, RestsOn::Policy));
     let (snapshot, now) = (sim.snapshot(), sim.now);
     let excluded: Vec<_> = region::excluded(&snapshot, HERE, &exclude, now.mono).collect();
-    assert!(matches!(excluded[..], [(EAST, silent)] if silent > seconds(60) && silent < seconds(75)), "{excluded:?}");
+    assert!(
+        matches!(excluded[..], [(EAST, lost)] if lost.silent > seconds(60) && lost.silent < seconds(75)),
+        "{excluded:?}"
+    );
 
     // It is back: nothing is left out, at once.
     sim.down.clear();
@@ -226,40 +233,6 @@ fn where_all_others_seem_lost_it_is_this_region_that_is_cut_off() {
     sim.down.extend([EAST, SOUTH]);
     sim.run_for(seconds(300));
     assert_eq!(ask(&mut sim, &exclude, within(seconds(5))).decision, Decision::Refuse);
-}
-
-/// Gauges of three regions, of which the first is asked; or an observer beside it.
-fn three(observer: bool) -> (Fleet, usize) {
-    let mut fleet = Fleet::new(3, Lag::fixed(Span::from_millis(800)), Network::calm(), 7);
-    let local = |region: u16| Plan { local: Some(RegionId(region)), phase: f64::from(region) * 0.3, ..plan(3) };
-    for region in 0..3 {
-        fleet.start(local(region), WrongClock::off_by_millis(0, 0));
-    }
-    let asked = if observer { fleet.start(Plan { observer, ..local(0) }, WrongClock::off_by_millis(0, 0)) } else { 0 };
-    (fleet, asked)
-}
-
-fn ask_node(fleet: &mut Fleet, node: usize, policy: &Policy, query: Query) -> Advice {
-    let now = fleet.now_at(node);
-    advise(&fleet.snapshot(node), policy, &query, now)
-}
-
-#[test]
-fn a_gauge_asks_whether_a_silent_source_lives_and_an_observer_which_cannot_goes_by_its_silence() {
-    let refuse = Policy { exclude_after: seconds(60), ..policy() };
-    let exclude = Policy { lost_source: LostSource::Exclude, ..refuse.clone() };
-    let bound = within(seconds(5));
-    for observer in [false, true] {
-        let (mut fleet, node) = three(observer);
-        fleet.run_until(second(90), |_| {});
-        assert_eq!(ask_node(&mut fleet, node, &refuse, bound).decision, Decision::ReadLocal, "observer: {observer}");
-        fleet.nodes[1].is_down = true;
-        fleet.run_until(second(180), |_| {});
-        // It is its gauge alone that died: the replica there answers whoever asks.
-        let decision = ask_node(&mut fleet, node, &exclude, bound).decision;
-        let expected = if observer { Decision::ReadLocal } else { Decision::ReadHomeRegion };
-        assert_eq!(decision, expected, "observer: {observer}");
-    }
 }
 
 #[test]
@@ -344,126 +317,6 @@ fn a_local_read_is_advised_only_while_the_truth_is_within_the_bound_for_as_long_
     assert!(advised.iter().all(|count| *count > 1_000), "{advised:?}");
 }
 
-/// A snapshot in which what is visible here of one source is so old.
-fn aged(snapshot: &StoreSnapshot, staleness: Span, now: Now) -> StoreSnapshot {
-    let mut snapshot = snapshot.clone();
-    for pair in snapshot.pairs.iter_mut() {
-        let mut slots = pair.slots.to_vec();
-        slots[0].written = Some(now.mono - if pair.source == EAST { staleness } else { seconds(1) });
-        pair.slots = slots.into();
-    }
-    snapshot
-}
-
-/// What a policy comes to, look by look, and when it changed.
-fn followed(policy: &Policy, staleness: impl Iterator<Item = Span>) -> Vec<(Now, Decision)> {
-    let mut sim = measured(30);
-    let snapshot = sim.snapshot();
-    let mut standings = Standings::default();
-    let mut changes = Vec::new();
-    let query = Query::of_policy(policy, None, HERE).unwrap();
-    for (look, staleness) in staleness.enumerate() {
-        let now = sim.now.after(Span::from_millis(250 * look as i64));
-        let snapshot = aged(&snapshot, staleness, now);
-        let told = standing::step(&mut standings, &snapshot, policy, now);
-        let told = told.into_iter().filter(|told| *told.target_region == *"region-0" && told.source_region.is_none());
-        changes.extend(told.map(|told| (now, told.to)));
-        // Whoever asks between two looks is never told less than is safe.
-        let (advice, _) = standing::answer(standings.get(&(HERE, None)), &snapshot, policy, &query, now);
-        let is_young = staleness + policy.valid_for <= policy.max_staleness.unwrap();
-        assert!(advice.decision != Decision::ReadLocal || is_young, "{staleness:?}");
-    }
-    // The first is no change.
-    changes.remove(0);
-    changes
-}
-
-fn steady() -> Policy {
-    Policy { max_staleness: Some(seconds(10)), min_dwell: seconds(10), ..policy() }
-}
-
-#[test]
-fn a_signal_that_crosses_the_bound_at_every_look_changes_the_decision_once() {
-    for minutes in [1, 10] {
-        let looks = (0..minutes * 240).map(|look| if look % 2 == 0 { seconds(2) } else { seconds(20) });
-        let changes = followed(&steady(), looks);
-        assert!(matches!(changes[..], [(_, Decision::ReadHomeRegion)]), "{changes:?}");
-    }
-}
-
-#[test]
-fn a_decision_becomes_more_cautious_at_once_and_less_after_the_dwell_alone() {
-    let looks = |from: i64, upto: i64, staleness: i64| (from * 4..upto * 4).map(move |_| seconds(staleness));
-    let course = looks(0, 20, 2).chain(looks(20, 40, 20)).chain(looks(40, 45, 2)).chain(looks(45, 46, 9));
-    let changes = followed(&steady(), course.chain(looks(46, 80, 2)));
-    let [(away, Decision::ReadHomeRegion), (back, Decision::ReadLocal)] = changes[..] else { panic!("{changes:?}") };
-    let started = measured(30).now.mono;
-    assert_eq!(away.mono - started, seconds(20));
-    // It was over what it has to be below at 45 s, so that the dwell began anew.
-    assert_eq!(back.mono - started, seconds(56));
-}
-
-#[test]
-fn cells_do_not_move_at_once_and_none_too_late() {
-    let leaves: Vec<Span> = (0..10_u8)
-        .map(|cell| {
-            let policy = Policy { spread: f64::from(cell) / 10.0, ..steady() };
-            let growing = (0..120).map(|look| Span::from_millis(250 * look));
-            let changes = followed(&policy, growing);
-            let [(left, Decision::ReadHomeRegion)] = changes[..] else { panic!("{changes:?}") };
-            left.mono - measured(30).now.mono
-        })
-        .collect();
-    // Over the bound of 10 s within the second for which an answer holds.
-    assert!(leaves.iter().all(|left| *left > seconds(8) && *left <= Span::from_millis(9_250)), "{leaves:?}");
-    let apart = *leaves.iter().max().unwrap() - *leaves.iter().min().unwrap();
-    assert!(apart >= Span::from_millis(750), "{leaves:?}");
-}
-
-#[test]
-fn who_has_just_started_need_not_dwell_on_what_was_not_known() {
-    let mut sim = measured(0);
-    let mut standings = Standings::default();
-    let mut now_local = None;
-    for look in 0..80 {
-        let (snapshot, now) = (sim.snapshot(), sim.now);
-        standing::step(&mut standings, &snapshot, &steady(), now);
-        let decision = standings[&(HERE, None)].advice.decision;
-        assert!(look > 0 || decision == Decision::ReadHomeRegion);
-        if decision == Decision::ReadLocal {
-            now_local.get_or_insert(look);
-        }
-        sim.run_for(Span::from_millis(250));
-    }
-    assert!(now_local.is_some_and(|look| look < 12), "{now_local:?}");
-}
-
-proptest! {
-    #![proptest_config(crate::cases(64))]
-
-    #[test]
-    fn no_two_steps_towards_less_caution_are_closer_than_the_dwell(
-        looks in prop::collection::vec((1_u64..60, 0_i64..14_000), 1..60),
-        dwell in 1_i64..30,
-    ) {
-        let policy = Policy { min_dwell: seconds(dwell), ..steady() };
-        let course = looks.iter().flat_map(|(times, staleness)| {
-            std::iter::repeat_n(Span::from_millis(*staleness), *times as usize)
-        });
-        let changes = followed(&policy, course);
-        let mut last: Option<(Now, Decision)> = None;
-        for (at, decision) in changes {
-            if let Some((before, was)) = last {
-                prop_assert_ne!(was, decision);
-                if decision == Decision::ReadLocal {
-                    prop_assert!(at.mono - before.mono >= seconds(dwell));
-                }
-            }
-            last = Some((at, decision));
-        }
-    }
-}
-
 #[test]
 fn who_throttles_is_sent_nobody_whether_our_own_calls_or_the_provider_say_so() {
     let polling = Polling { every: seconds(60), period: seconds(60), delay: seconds(120) };
@@ -479,22 +332,27 @@ fn who_throttles_is_sent_nobody_whether_our_own_calls_or_the_provider_say_so() {
         advise(&snapshot, &policy(), &query, now)
     };
     assert_eq!(after(&|_| {}).decision, Decision::ReadSourceRegion(EAST));
-    let minute = |throttled_reads, throttled_writes| {
-        let minute = Minute { throttled_reads, throttled_writes, ..Minute::default() };
-        Some(Arc::new(Companions([(now.mono - seconds(180), minute)].into())))
+    let minutes = |throttled_reads: [f32; 4], throttled_writes| {
+        let minute = |(back, throttled_reads): (i64, f32)| {
+            let minute = Minute { throttled_reads, throttled_writes, ..Minute::default() };
+            (now.mono - seconds(180 + 60 * back), minute)
+        };
+        Some(Arc::new(Companions((0_i64..).zip(throttled_reads).map(minute).collect())))
     };
     let throttling: [&dyn Fn(&mut PairSnapshot); 3] = [
         &|pair| pair.writes.throttled_twice_since = (pair.source == EAST).then_some(now.mono - seconds(1)),
         &|pair| pair.reads.throttled_twice_since = (pair.target == EAST).then_some(now.mono - seconds(1)),
-        &|pair| pair.companions = if pair.target == EAST { minute(3.0, 0.0) } else { None },
+        &|pair| pair.companions = if pair.target == EAST { minutes([3.0, 1.0, 0.0, 0.0], 0.0) } else { None },
     ];
     for change in throttling {
         let advice = after(change);
         assert_eq!((advice.decision, advice.why), (Decision::Refuse, Why::InTrouble(EAST, region::Trouble::Throttled)));
     }
-    // Writes are another capacity.
-    let advice = after(&|pair| pair.companions = if pair.target == EAST { minute(0.0, 3.0) } else { None });
-    assert_eq!(advice.decision, Decision::ReadSourceRegion(EAST));
+    // Writes are another capacity, once is no finding, and what is over is none either.
+    for (reads, writes) in [([0.0; 4], 3.0), ([3.0, 0.0, 0.0, 0.0], 0.0), ([0.0, 0.0, 3.0, 3.0], 0.0)] {
+        let advice = after(&|pair| pair.companions = if pair.target == EAST { minutes(reads, writes) } else { None });
+        assert_eq!(advice.decision, Decision::ReadSourceRegion(EAST), "{reads:?}, {writes}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn slot(number: u16) -> SlotFacts {
         age_unknown: false,
         unmoved_since: None,
         still_since: ago(ms(100)),
+        told_of_at: None,
         source_looked_at: ago(ms(100)),
         newest_upper: Some(ms(800)),
         newer_format: false,

@@ -3,7 +3,7 @@
 use super::policy::{LostSource, Policy};
 use crate::core::assess::{is_silent, is_write_silent, latest_arrival, oldest_answer};
 use crate::core::model::{Plan, Reason, RegionId};
-use crate::core::snapshot::{Health, PairSnapshot, Seat, StoreSnapshot};
+use crate::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
 use crate::core::time::{Mono, Span};
 
 /// Why nobody should be sent to a region.
@@ -47,8 +47,9 @@ pub fn trouble(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<Tro
         {
             return Some(Trouble::Failing(reason));
         }
-        // One that is read only when it is silent was not read in vain as long as it is heard of.
-        let is_read = plan.polls(region) || is_silent(latest_arrival(pair), plan, now);
+        // One that is read only when it is silent or late was not read in vain while it is neither.
+        let is_late = pair.slots.iter().any(|slot| slot.newest_upper.is_some_and(|upper| upper > plan.warn_lag));
+        let is_read = plan.polls(region) || is_late || is_silent(latest_arrival(pair), plan, now);
         if is_read && let Some(reason) = unread(&pair.source_reads, plan, now) {
             return Some(Trouble::Failing(reason));
         }
@@ -69,37 +70,44 @@ fn unread(reads: &Health, plan: &Plan, now: Mono) -> Option<Reason> {
     reads.failing.filter(|_| is_silent(reads.answered_at, plan, now))
 }
 
-/// For how long nothing has been heard of a source, if that is for so long that it counts as lost.
+/// A source of which nothing has been heard for so long that it counts as lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// For how long.
+    pub silent: Span,
+    /// Whether its region was asked, and does not answer either. Else it is its silence alone that is known.
+    pub is_asked: bool,
+}
+
+/// Whether a source counts as lost.
 ///
-/// A source that is known to live is never lost: one whose own replica answers, or whose newest writes are known not to
-/// have arrived, is only late. Nor is one that refuses us alone.
-pub fn lost(store: &StoreSnapshot, pair: &PairSnapshot, policy: &Policy, now: Mono) -> Option<Span> {
+/// One that is known to live is never lost, and only late: its own replica answers, or some other region goes on telling of
+/// newer heartbeats. Nor is one that refuses us alone.
+pub fn lost(store: &StoreSnapshot, pair: &PairSnapshot, policy: &Policy, now: Mono) -> Option<Lost> {
     let plan = &store.plan;
     // Whoever does not see the target sees nobody.
     if is_silent(oldest_answer(pair), plan, now) {
         return None;
     }
-    let looked_at = pair.slots.iter().filter_map(|slot| slot.source_looked_at).max();
-    let written = pair.slots.iter().filter_map(|slot| slot.written).max();
+    let latest = |of: fn(&SlotFacts) -> Option<Mono>| pair.slots.iter().filter_map(of).max();
     // Since the first look, where it is not known how old that was which was found there.
-    let arrived = written.or(latest_arrival(pair));
+    let arrived = latest(|slot| slot.written).or(latest_arrival(pair));
+    let told = latest(|slot| slot.source_looked_at).max(latest(|slot| slot.told_of_at));
     let acknowledged = pair.writes.answered_at.filter(|_| pair.seat == Seat::Ours);
-    let heard = [looked_at, arrived, pair.source_reads.answered_at, acknowledged].into_iter().flatten().max();
+    let heard = arrived.max(told).max(pair.source_reads.answered_at).max(acknowledged);
     let silent = now - heard.unwrap_or(pair.watching_since);
     if silent <= policy.exclude_after {
         return None;
     }
-    let is_gone = if plan.observer {
-        // It cannot ask the source. That others arrive, and that none of them tells of newer heartbeats, is what it has.
+    if plan.observer {
+        // It cannot ask the source. That others arrive, and tell of nothing newer, is what it has.
         let others_arrive = store.pairs.iter().any(|other| {
             other.target == pair.target && other.source != pair.source && !is_silent(latest_arrival(other), plan, now)
         });
-        others_arrive && pair.slots.iter().all(|slot| slot.oldest_unseen.is_none())
-    } else {
-        let failing = pair.source_reads.failing.or(pair.writes.failing);
-        failing.is_some_and(Reason::is_out_of_reach)
-    };
-    is_gone.then_some(silent)
+        return others_arrive.then_some(Lost { silent, is_asked: false });
+    }
+    let failing = pair.source_reads.failing.or(pair.writes.failing);
+    failing.is_some_and(Reason::is_out_of_reach).then_some(Lost { silent, is_asked: true })
 }
 
 /// Which sources are left out of account at a target, and for how long each has been silent.
@@ -110,10 +118,23 @@ pub fn excluded(
     target: RegionId,
     policy: &Policy,
     now: Mono,
-) -> impl Iterator<Item = (RegionId, Span)> {
+) -> impl Iterator<Item = (RegionId, Lost)> {
     let lost_of = move |source| store.pair(source, target).and_then(|pair| lost(store, pair, policy, now));
     let others = move || store.plan.region_ids().filter(move |source| *source != target);
     let applies = policy.lost_source == LostSource::Exclude
         && (others().count() == 1 || others().any(|source| lost_of(source).is_none()));
     others().filter_map(move |source| Some((source, lost_of(source)?))).filter(move |_| applies)
+}
+
+/// A region that the store names and the settings do not: what is written there is not measured.
+pub fn unlisted(store: &StoreSnapshot, target: RegionId) -> Option<&str> {
+    let newest = store.looks.get(target.index())?.newest.as_ref()?;
+    let setup = newest.inspection.setup.as_ref();
+    // Then the others are read only.
+    if store.plan.follows_replicas || setup.is_some_and(|setup| setup.multi_region_writes == Some(false)) {
+        return None;
+    }
+    let is_listed = |name: &str| store.plan.regions.iter().any(|listed| **listed == *name);
+    let mut replicas = newest.inspection.replicas.iter().filter(|replica| replica.status.is_measured());
+    replicas.find(|replica| !is_listed(&replica.name)).map(|replica| &*replica.name)
 }

@@ -2,16 +2,25 @@
 //!
 //! A decision becomes more cautious at once, as soon as the bound asks for it: nobody reads what is too old because it is
 //! early to change one's mind. It becomes less cautious only when it could have been so for `min_dwell` without a break,
-//! with the bound at `return_below`. So a signal that crosses the bound at every look changes the decision once, and then
-//! holds it where it is safe.
+//! with the bound at `return_below`, and then no less than it could have been all the while. So a signal that crosses the
+//! bound again and again changes the decision once, and then holds it where it is safe. What is held must be of use: nobody
+//! is held to a region that has got into trouble meanwhile.
+//!
+//! The operator's overrides lie on top. What the facts come to goes on beneath, and counts as soon as they have expired.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Advice, Decision, Policy, Query, Why, advise, words};
+use super::region::trouble;
+use super::{Advice, Decision, Policy, Query, Why, forced, measured, words};
 use crate::core::model::RegionId;
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Mono, Now, Span, Wall};
+
+/// So far ahead of the bound local reads are left alone: what grows until the next look, which may be a little late, must
+/// not cross it meanwhile and come back.
+pub const AHEAD: Span = Span::from_millis(300);
 
 /// What a policy has come to for one question.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -20,10 +29,24 @@ pub struct Standing {
     pub advice: Advice,
     /// Since when, by this host's wall clock.
     pub since: Wall,
-    /// Since when it could have been less cautious, without a break.
-    calm_since: Option<Mono>,
+    course: Course,
+}
+
+/// What the facts alone have come to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Course {
+    advice: Advice,
+    calm: Option<Calm>,
     /// Whether anything was known since the start: what was decided for want of that need not be held.
     is_settled: bool,
+}
+
+/// A time in which the decision could have been less cautious without a break.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Calm {
+    since: Mono,
+    /// The most cautious that it would have had to be meanwhile.
+    most: Advice,
 }
 
 /// What a policy has come to at each target that it is asked for, and for each source that can be named.
@@ -46,17 +69,33 @@ pub struct AdviceTransition {
     pub reason: String,
 }
 
-/// To wait for a moment is to read here all the same.
-fn is_local(decision: Decision) -> bool {
-    matches!(decision, Decision::ReadLocal | Decision::Wait(_))
+/// To wait for a moment is to read here all the same: waits come and go with every heartbeat.
+fn caution(decision: Decision) -> usize {
+    match decision {
+        Decision::ReadLocal | Decision::Wait(_) => 0,
+        other => other.caution(),
+    }
 }
 
-/// The question as a policy asks it: a little stricter than what it promises, and while local reads are left alone stricter
-/// still.
-fn as_asked(policy: &Policy, query: &Query, is_away: bool) -> Query {
-    match is_away {
-        false => Query { max_staleness: policy.leaves_above(query.max_staleness), ..*query },
-        true => Query { max_staleness: policy.returns_below(query.max_staleness), max_wait: Span::ZERO, ..*query },
+/// The question as it is put while local reads are advised: a little stricter than what the policy promises.
+fn while_local(policy: &Policy, query: &Query) -> Query {
+    Query { max_staleness: policy.leaves_above(query.max_staleness), ..*query }
+}
+
+/// The question as it is put while they are not: stricter still, and no time to wait.
+fn while_away(policy: &Policy, query: &Query) -> Query {
+    Query { max_staleness: policy.returns_below(query.max_staleness), max_wait: Span::ZERO, ..*query }
+}
+
+/// Whether a decision is still of use to those who are held to it.
+fn is_tenable(store: &StoreSnapshot, decision: Decision, query: &Query, now: Now) -> bool {
+    match decision {
+        Decision::ReadSourceRegion(source) => trouble(store, source, now.mono).is_none(),
+        Decision::ReadHomeRegion => {
+            let mut others = store.plan.region_ids().filter(|region| *region != query.target).peekable();
+            others.peek().is_none() || others.any(|region| trouble(store, region, now.mono).is_none())
+        }
+        _ => true,
     }
 }
 
@@ -69,16 +108,18 @@ pub fn answer(
     query: &Query,
     now: Now,
 ) -> (Advice, Query) {
-    let stands = standing.map(|standing| standing.advice.decision);
-    let held = stands.filter(|decision| !is_local(*decision));
-    let mut asked = as_asked(policy, query, false);
+    let mut asked = while_local(policy, query);
+    if let Some(forced) = forced(store, policy, &asked, now) {
+        return (forced, asked);
+    }
+    let stands = standing.map(|standing| standing.course.advice.decision);
+    let held = stands.filter(|decision| caution(*decision) > 0 && is_tenable(store, *decision, query, now));
     if held.is_some() {
         asked.max_wait = Span::ZERO;
     }
-    let advice = advise(store, policy, &asked, now);
+    let advice = measured(store, policy, &asked, now);
     let advice = match held {
-        // The operator is not held to what the policy came to.
-        Some(decision) if decision.caution() > advice.decision.caution() && !is_forced(&advice) => {
+        Some(decision) if caution(decision) > caution(advice.decision) => {
             Advice { decision, why: Why::Dwells, ..advice }
         }
         _ => advice,
@@ -86,13 +127,9 @@ pub fn answer(
     (advice, asked)
 }
 
-fn is_forced(advice: &Advice) -> bool {
-    matches!(advice.why, Why::Overridden(_))
-}
-
 /// Brings what a store's policy has come to up to date. Returns what changed.
 pub fn step(standings: &mut Standings, store: &StoreSnapshot, policy: &Policy, now: Now) -> Vec<AdviceTransition> {
-    let before = std::mem::take(standings);
+    let all_before = std::mem::take(standings);
     if policy.max_staleness.is_none() {
         return Vec::new();
     }
@@ -102,19 +139,24 @@ pub fn step(standings: &mut Standings, store: &StoreSnapshot, policy: &Policy, n
         let sources = plan.region_ids().filter(|source| *source != target).map(Some);
         for source in std::iter::once(None).chain(sources) {
             let Some(query) = Query::of_policy(policy, source, target) else { continue };
-            let before = before.get(&(target, source)).copied();
-            let standing = follow(before, store, policy, &query, now);
+            let before = all_before.get(&(target, source));
+            let (course, asked) = follow(before.map(|before| before.course), store, policy, &query, now);
+            let advice = forced(store, policy, &asked, now).unwrap_or(course.advice);
+            let from = before.map(|before| before.advice.decision);
+            let changes = from.map(Decision::label) != Some(advice.decision.label());
+            let standing = match before {
+                Some(before) if !changes => Standing { course, ..*before },
+                _ => Standing { advice, since: now.wall, course },
+            };
             standings.insert((target, source), standing);
-            let (from, to) = (before.map(|before| before.advice.decision), standing.advice.decision);
-            if from.map(Decision::label) != Some(to.label()) {
-                let asked = as_asked(policy, &query, from.is_some_and(|from| !is_local(from)));
+            if changes {
                 transitions.push(AdviceTransition {
                     store: plan.store.clone(),
                     target_region: store.region(target).clone(),
                     source_region: source.map(|source| store.region(source).clone()),
                     from,
-                    to,
-                    reason: words::reason(store, policy, &asked, &standing.advice),
+                    to: advice.decision,
+                    reason: words::reason(store, policy, &asked, &advice),
                 });
             }
         }
@@ -122,25 +164,38 @@ pub fn step(standings: &mut Standings, store: &StoreSnapshot, policy: &Policy, n
     transitions
 }
 
-fn follow(before: Option<Standing>, store: &StoreSnapshot, policy: &Policy, query: &Query, now: Now) -> Standing {
-    let is_away = before.is_some_and(|before| !is_local(before.advice.decision));
-    let advice = advise(store, policy, &as_asked(policy, query, is_away), now);
+/// The course after one more look, and the question that was put.
+fn follow(before: Option<Course>, store: &StoreSnapshot, policy: &Policy, query: &Query, now: Now) -> (Course, Query) {
+    let held = before.filter(|before| caution(before.advice.decision) > 0);
+    let held = held.filter(|before| is_tenable(store, before.advice.decision, query, now));
+    let asked = match held {
+        Some(_) => while_away(policy, query),
+        None => {
+            let local = while_local(policy, query);
+            Query { max_staleness: local.max_staleness - AHEAD, ..local }
+        }
+    };
+    let advice = measured(store, policy, &asked, now);
     let is_known = !matches!(advice.why, Why::NotKnown(_) | Why::NoSources);
-    let changed = |is_settled| Standing { advice, since: now.wall, calm_since: None, is_settled };
-    let Some(before) = before else { return changed(is_known) };
-    let is_settled = before.is_settled || is_known;
-    // Waits come and go with every heartbeat.
-    let decided = |advice: Advice| if is_local(advice.decision) { 0 } else { advice.decision.caution() };
-    match decided(advice).cmp(&decided(before.advice)) {
-        std::cmp::Ordering::Equal => Standing { calm_since: None, is_settled, ..before },
-        std::cmp::Ordering::Greater => changed(is_settled),
-        std::cmp::Ordering::Less if is_forced(&advice) || !before.is_settled => changed(is_settled),
-        std::cmp::Ordering::Less => {
-            let calm_since = before.calm_since.unwrap_or(now.mono);
-            match now.mono - calm_since >= policy.dwells() {
-                true => changed(is_settled),
-                false => Standing { calm_since: Some(calm_since), is_settled, ..before },
+    let is_settled = is_known || before.is_some_and(|before| before.is_settled);
+    let changed = |advice| Course { advice, calm: None, is_settled };
+    let Some(before) =
+        before.filter(|before| before.is_settled && (held.is_some() || caution(before.advice.decision) == 0))
+    else {
+        return (changed(advice), asked);
+    };
+    let course = match caution(advice.decision).cmp(&caution(before.advice.decision)) {
+        Ordering::Equal => Course { calm: None, ..before },
+        Ordering::Greater => changed(advice),
+        Ordering::Less => {
+            let calm = before.calm.unwrap_or(Calm { since: now.mono, most: advice });
+            let is_more = caution(advice.decision) > caution(calm.most.decision);
+            let calm = Calm { most: if is_more { advice } else { calm.most }, ..calm };
+            match now.mono - calm.since >= policy.dwells() {
+                true => changed(calm.most),
+                false => Course { calm: Some(calm), ..before },
             }
         }
-    }
+    };
+    (course, asked)
 }

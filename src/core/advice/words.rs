@@ -1,6 +1,6 @@
 //! A decision in words, for the developer who wonders and the person on call.
 
-use super::{Advice, Basis, Decision, Policy, Query, Why};
+use super::{Advice, Basis, Decision, Policy, Query, Why, region};
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::Span;
 
@@ -34,6 +34,11 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
             }
         },
         Why::NotKnown(source) => format!("how old what {target} shows of {} is is not known", name(source)),
+        Why::Unlisted => format!(
+            "the store has a replica in {}, of which the settings say nothing and so nothing is measured; list it, or name the \
+             item's home region",
+            region::unlisted(store, query.target).unwrap_or("another region")
+        ),
         Why::NoSources => "which other regions the store has is not known".to_owned(),
         Why::SingleRegion => "the store has no other region".to_owned(),
         Why::HomeIsHere => format!("{target} is the item's home: its newest write is here"),

@@ -57,13 +57,15 @@ impl Ledger {
         actions.push(Action::Read { target: region, slot: 0, consistency: Consistency::Strong });
     }
 
-    /// Nothing new of a source has come for two intervals: asks the source's own replica, at most once per interval,
-    /// whether it went on. That tells a writer that is silent from replication that is stalled.
+    /// Nothing new of a source has come for two intervals, or what comes is late: asks the source's own replica, at most once
+    /// per interval, whether it went on. That tells a writer that is silent from replication that is stalled, and a source
+    /// that could be read in its target's place from one that could not.
     fn cross_check(&mut self, source: RegionId, now: Mono, actions: &mut Vec<Action>) {
         let Some(local) = self.plan.local else { return };
         let pair = &self.pairs[source.index() * self.targets.len() + local.index()];
         let patience = self.plan.interval.times(PATIENCE_INTERVALS - 1);
-        let still = |track: &Track| track.still_since().filter(|since| now - *since > patience);
+        let is_late = |track: &Track| track.newest_upper().is_some_and(|upper| upper > self.plan.warn_lag);
+        let still = |track: &Track| track.still_since().filter(|since| now - *since > patience || is_late(track));
         let stillest = (0..).zip(&pair.tracks).filter_map(|(slot, track)| Some((still(track)?, slot))).min();
         let Some((_, slot)) = stillest else { return };
         let key = &mut self.sources[source.index()].keys[usize::from(slot)];

@@ -153,6 +153,11 @@ impl Ledger {
                     .map(|unseen| track.advanced_at().map_or(unseen, |advanced| advanced.max(unseen))),
                 still_since: track.still_since(),
                 source_looked_at: key.looked_at,
+                told_of_at: key
+                    .abroad
+                    .newest()
+                    .filter(|(newest, _)| watermark.is_none_or(|watermark| *newest > watermark.beat))
+                    .map(|(_, at)| at),
                 newest_upper: track.newest_upper(),
                 newer_format: track.newer_format(),
             }
