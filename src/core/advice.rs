@@ -13,7 +13,7 @@ pub mod standing;
 pub mod visibility;
 pub mod words;
 
-pub use policy::{Basis, Forced, LostSource, Override, Policy};
+pub use policy::{AHEAD, Basis, Forced, LostSource, Override, Policy, RETURN_SHARE};
 pub use remedies::Remedies;
 pub use standing::{AdviceTransition, Standing, Standings};
 

@@ -1,6 +1,9 @@
 //! `GET|HEAD /api/v1/advice?store=&max_staleness=&source_region=&…`: which read to make. Answered from memory; who only wants
 //! the decision asks with HEAD, and gets it in the headers.
 
+use std::convert::Infallible;
+
+use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -13,7 +16,7 @@ use super::answer::{Parameters, Problem, Success, rfc3339};
 use super::pairs::WatermarkBody;
 use super::words::Word;
 use crate::core::advice::{
-    self, Advice, Basis, Decision, Forced, Policy, Remedies, RestsOn, Why, region, standing, words,
+    self, Advice, Basis, Decision, Forced, Override, Policy, Remedies, RestsOn, Why, region, standing, words,
 };
 use crate::core::assess::{self, assess};
 use crate::core::model::{Consistency, Placement, RegionId};
@@ -33,6 +36,8 @@ const VALID_FOR: HeaderName = HeaderName::from_static("tidegauge-valid-for");
 const READ_REGION: HeaderName = HeaderName::from_static("tidegauge-read-region");
 const WAIT: HeaderName = HeaderName::from_static("tidegauge-wait");
 const AVOID: HeaderName = HeaderName::from_static("tidegauge-avoid");
+const EXCLUDED: HeaderName = HeaderName::from_static("tidegauge-excluded");
+const OVERRIDE_UNTIL: HeaderName = HeaderName::from_static("tidegauge-override-until");
 
 /// What the caller looks at.
 #[derive(Clone, Copy, PartialEq)]
@@ -228,7 +233,11 @@ fn target(wanted: &Parameters<'_>, store: &StoreSnapshot) -> Result<RegionId, Pr
 
 impl Answered<'_> {
     fn response(&self, is_head: bool, answer_as: As) -> Response {
-        let mut response = if is_head { ().into_response() } else { Success::of(self.body()).into_response() };
+        let mut response = match is_head {
+            // One whose length is not known: that of nothing is not that of what GET would have sent.
+            true => Response::new(HttpBody::from_stream(tokio_stream::empty::<Result<Bytes, Infallible>>())),
+            false => Success::of(self.body()).into_response(),
+        };
         *response.status_mut() = match (answer_as, self.advice.decision) {
             (As::Body, _) | (As::Status, Decision::ReadLocal) => StatusCode::OK,
             (As::Status, Decision::Refuse) => StatusCode::SERVICE_UNAVAILABLE,
@@ -263,6 +272,26 @@ impl Answered<'_> {
         if let Some(region) = self.read_region() {
             say(READ_REGION, self.store.region(region));
         }
+        if let Some(forced) = self.forced() {
+            say(OVERRIDE_UNTIL, &rfc3339(forced.until));
+        }
+        let excluded: Vec<&str> = self.excluded().map(|(source, _)| &**self.store.region(source)).collect();
+        if !excluded.is_empty() {
+            say(EXCLUDED, &excluded.join(","));
+        }
+    }
+
+    /// The override that this answer is.
+    fn forced(&self) -> Option<&Override> {
+        match self.advice.why {
+            Why::Overridden(place) => self.policy.overrides.get(place),
+            _ => None,
+        }
+    }
+
+    /// Sources that count as lost.
+    fn excluded(&self) -> impl Iterator<Item = (RegionId, region::Lost)> {
+        region::excluded(self.store, self.query.target, self.policy, self.now.mono)
     }
 
     fn read_region(&self) -> Option<RegionId> {
@@ -294,7 +323,7 @@ impl Answered<'_> {
                 Decision::Wait(wait) => Some(wait.as_secs_f64()),
                 _ => None,
             },
-            reason: words::reason(store, self.policy, query, advice),
+            reason: words::reason(store, self.policy, query, advice, self.now),
             rests_on: Word(advice.rests_on),
             basis: Word(query.basis),
             max_staleness_seconds: query.max_staleness.as_secs_f64(),
@@ -307,15 +336,12 @@ impl Answered<'_> {
                 .avoid()
                 .map(|(region, trouble)| Avoid { region: name(region), reason: trouble.words() })
                 .collect(),
-            excluded: self.excluded(),
-            forced: match advice.why {
-                Why::Overridden(place) => self.policy.overrides.get(place).map(|forced| ForcedBody {
-                    decision: Word(forced.decision),
-                    until: rfc3339(forced.until),
-                    reason: forced.reason.to_string(),
-                }),
-                _ => None,
-            },
+            excluded: self.excluded().map(|(source, lost)| self.excluded_body(source, lost)).collect(),
+            forced: self.forced().map(|forced| ForcedBody {
+                decision: Word(forced.decision),
+                until: rfc3339(forced.until),
+                reason: forced.reason.to_string(),
+            }),
             sources: self.sources(),
         }
     }
@@ -341,20 +367,15 @@ impl Answered<'_> {
         all.into_iter().flatten().filter(|label| *label != self.advice.decision.label()).collect()
     }
 
-    fn excluded(&self) -> Vec<Excluded> {
-        let excluded = region::excluded(self.store, self.query.target, self.policy, self.now.mono);
-        excluded
-            .map(|(source, lost)| {
-                let pair = self.store.pair(source, self.query.target);
-                let assessment = pair.map(|pair| assess(&self.store.plan, pair, self.now));
-                Excluded {
-                    source_region: self.store.region(source).to_string(),
-                    watermark: assessment.as_ref().and_then(|now| now.watermark).map(WatermarkBody::from),
-                    silent_seconds: lost.silent.as_secs_f64(),
-                    reason: assessment.map(|now| now.reason).unwrap_or_default(),
-                }
-            })
-            .collect()
+    fn excluded_body(&self, source: RegionId, lost: region::Lost) -> Excluded {
+        let pair = self.store.pair(source, self.query.target);
+        let assessment = pair.map(|pair| assess(&self.store.plan, pair, self.now));
+        Excluded {
+            source_region: self.store.region(source).to_string(),
+            watermark: assessment.as_ref().and_then(|now| now.watermark).map(WatermarkBody::from),
+            silent_seconds: lost.silent.as_secs_f64(),
+            reason: assessment.map(|now| now.reason).unwrap_or_default(),
+        }
     }
 
     fn sources(&self) -> Vec<Source> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -152,7 +153,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody { status: "error", error_type: Word(self.kind), error: self.message };
-        (self.kind.status(), Json(body)).into_response()
+        // What was not found now may be there soon.
+        (self.kind.status(), [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
     }
 }
 

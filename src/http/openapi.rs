@@ -45,7 +45,13 @@ fn document() -> Value {
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
     for resource in super::resources() {
-        paths.insert(resource.path.to_owned(), json!({ "get": operation(&resource, &mut generator) }));
+        let get = operation(&resource, &mut generator);
+        let mut operations = json!({ "get": get });
+        // Where the headers say it all, to ask for them alone is a way of its own.
+        if !resource.headers.is_empty() {
+            operations["head"] = without_bodies(get);
+        }
+        paths.insert(resource.path.to_owned(), operations);
     }
     json!({
         "openapi": "3.1.0",
@@ -94,6 +100,17 @@ fn operation(resource: &Resource, generator: &mut SchemaGenerator) -> Value {
         "parameters": parameters,
         "responses": responses,
     })
+}
+
+/// The same operation with HEAD.
+fn without_bodies(mut get: Value) -> Value {
+    get["operationId"] = format!("{}_head", get["operationId"].as_str().unwrap_or_default()).into();
+    for (_, response) in get["responses"].as_object_mut().into_iter().flatten() {
+        if let Some(response) = response.as_object_mut() {
+            response.remove("content");
+        }
+    }
+    get
 }
 
 fn described(one: &Described, generator: &mut SchemaGenerator) -> Value {

@@ -84,6 +84,11 @@ pub(super) fn durations(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// An instant in UTC.
+pub(super) fn instants(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "pattern": "Z$" })
+}
+
 /// A body, by what it is written in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Described, Resource, durations};
+use super::resource::{Answer, Described, Resource, durations, instants};
 use super::words::Word;
 use crate::core::advice::visibility::{self, Lookback, Shown, Visible, Within};
 use crate::core::assess::{State as PairState, assess};
@@ -44,10 +44,6 @@ pub(super) const RESOURCE: Resource = Resource {
     problems: &[Kind::BadData, Kind::NotFound, Kind::Unavailable],
     route: || routing::get(get),
 };
-
-fn instants(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time" })
-}
 
 fn probabilities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 })

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::section::Section;
 use super::store::{StoreKind, StoreSettings};
-use crate::core::advice::{Basis, Forced, LostSource, Override, Policy};
+use crate::core::advice::{AHEAD, Basis, Forced, LostSource, Override, Policy, RETURN_SHARE};
 use crate::core::assess::PATIENCE_INTERVALS;
 use crate::core::time::{Span, Wall};
 
@@ -25,9 +25,6 @@ const EXCLUDE_AFTER: RangeInclusive<Duration> = Duration::from_secs(10)..=Durati
 /// Silence of fewer intervals is no loss of a region. A standby waits for as many as a writer has to be silent, then for up
 /// to two more; and its first heartbeat has to arrive.
 const TAKEOVER_INTERVALS: i64 = PATIENCE_INTERVALS + 3;
-
-/// Where `return_below` is not set, local reads come back below this share of the bound ([`Policy::return_below`]).
-const RETURN_SHARE: f64 = 0.8;
 
 /// More overrides than this, and nobody can tell which of them counts.
 const OVERRIDES_MAX: usize = 16;
@@ -189,10 +186,10 @@ fn unsteady(policy: &Policy, interval: Span) -> Option<String> {
     let peak = interval + policy.valid_for;
     // Jitter has some process act so much earlier.
     let share = 1.0 - policy.jitter;
-    let least = most.mul_f64(share);
-    let back = policy.return_below.unwrap_or(least.mul_f64(RETURN_SHARE));
+    let least = most.mul_f64(share) - AHEAD;
+    let back = policy.return_below.unwrap_or(most.mul_f64(RETURN_SHARE)).min(least);
     // Whoever has to have been below it for an interval or more has been through such a peak.
-    let stays_away = back.min(least) < peak && policy.min_dwell >= interval;
+    let stays_away = back < peak && policy.min_dwell >= interval;
     let what = match (least < peak, stays_away) {
         (false, false) => return None,
         (true, false) => {
@@ -200,8 +197,9 @@ fn unsteady(policy: &Policy, interval: Span) -> Option<String> {
         }
         (_, true) => "local reads are not advised again, once they were not",
     };
-    let wanted = if stays_away && policy.return_below.is_none() { share * RETURN_SHARE } else { share };
-    let wanted = Span::from_millis((peak.as_secs_f64() * 1e3 / wanted).ceil() as i64);
+    let to_leave = (peak + AHEAD).as_secs_f64() / share;
+    let to_return = if policy.return_below.is_none() { peak.as_secs_f64() / RETURN_SHARE } else { 0.0 };
+    let wanted = Span::from_millis((to_leave.max(to_return) * 1e3).ceil() as i64);
     let wanted_back = match policy.return_below {
         Some(back) if back < peak => format!(" and return_below = \"{}\"", shown(peak)),
         _ => String::new(),

@@ -57,13 +57,13 @@ fn measured(for_seconds: i64) -> Sim {
 fn ask(sim: &mut Sim, policy: &Policy, query: Query) -> Advice {
     let (snapshot, now) = (sim.snapshot(), sim.now);
     let advice = advise(&snapshot, policy, &query, now);
-    assert!(!words::reason(&snapshot, policy, &query, &advice).is_empty());
+    assert!(!words::reason(&snapshot, policy, &query, &advice, now).is_empty());
     advice
 }
 
 fn reason(sim: &mut Sim, policy: &Policy, query: Query) -> String {
     let (snapshot, now) = (sim.snapshot(), sim.now);
-    words::reason(&snapshot, policy, &query, &advise(&snapshot, policy, &query, now))
+    words::reason(&snapshot, policy, &query, &advise(&snapshot, policy, &query, now), now)
 }
 
 #[test]

@@ -4,6 +4,13 @@ use std::sync::Arc;
 
 use crate::core::time::{Span, Wall};
 
+/// So far ahead of the bound a policy leaves local reads alone: what grows until the next look, which may be a little late,
+/// must not cross it meanwhile and come back.
+pub const AHEAD: Span = Span::from_millis(300);
+
+/// Where the settings do not say it, local reads come back below this share of the bound.
+pub const RETURN_SHARE: f64 = 0.8;
+
 /// What a bound on staleness is held against.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Basis {
@@ -144,13 +151,18 @@ impl Policy {
 
     /// Local reads are left alone above this: a little below the bound, not the same for all, so that cells do not move at
     /// once, and none too late.
-    pub(super) fn leaves_above(&self, bound: Span) -> Span {
+    pub(super) fn answers_within(&self, bound: Span) -> Span {
         bound.mul_f64(1.0 - self.jitter * self.spread)
+    }
+
+    /// Above this at a look they are left alone from then on.
+    pub(super) fn leaves_above(&self, bound: Span) -> Span {
+        self.answers_within(bound) - AHEAD
     }
 
     /// Local reads are taken up again below this.
     pub(super) fn returns_below(&self, bound: Span) -> Span {
-        let usual = bound.mul_f64(0.8);
+        let usual = bound.mul_f64(RETURN_SHARE);
         self.return_below.unwrap_or(usual).min(self.leaves_above(bound))
     }
 

@@ -123,7 +123,7 @@ pub fn excluded(
     let others = move || store.plan.region_ids().filter(move |source| *source != target);
     let applies = policy.lost_source == LostSource::Exclude
         && (others().count() == 1 || others().any(|source| lost_of(source).is_none()));
-    others().filter_map(move |source| Some((source, lost_of(source)?))).filter(move |_| applies)
+    others().filter(move |_| applies).filter_map(move |source| Some((source, lost_of(source)?)))
 }
 
 /// A region that the store names and the settings do not: what is written there is not measured.

@@ -18,10 +18,6 @@ use crate::core::model::RegionId;
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Mono, Now, Span, Wall};
 
-/// So far ahead of the bound local reads are left alone: what grows until the next look, which may be a little late, must
-/// not cross it meanwhile and come back.
-pub const AHEAD: Span = Span::from_millis(300);
-
 /// What a policy has come to for one question.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Standing {
@@ -77,7 +73,12 @@ fn caution(decision: Decision) -> usize {
     }
 }
 
-/// The question as it is put while local reads are advised: a little stricter than what the policy promises.
+/// The question as whoever asks has it answered: a little stricter than what the policy promises.
+fn between_looks(policy: &Policy, query: &Query) -> Query {
+    Query { max_staleness: policy.answers_within(query.max_staleness), ..*query }
+}
+
+/// The question as it is put at a look while local reads are advised.
 fn while_local(policy: &Policy, query: &Query) -> Query {
     Query { max_staleness: policy.leaves_above(query.max_staleness), ..*query }
 }
@@ -108,7 +109,7 @@ pub fn answer(
     query: &Query,
     now: Now,
 ) -> (Advice, Query) {
-    let mut asked = while_local(policy, query);
+    let mut asked = between_looks(policy, query);
     if let Some(forced) = forced(store, policy, &asked, now) {
         return (forced, asked);
     }
@@ -156,7 +157,7 @@ pub fn step(standings: &mut Standings, store: &StoreSnapshot, policy: &Policy, n
                     source_region: source.map(|source| store.region(source).clone()),
                     from,
                     to: advice.decision,
-                    reason: words::reason(store, policy, &asked, &advice),
+                    reason: words::reason(store, policy, &asked, &advice, now),
                 });
             }
         }
@@ -170,10 +171,7 @@ fn follow(before: Option<Course>, store: &StoreSnapshot, policy: &Policy, query:
     let held = held.filter(|before| is_tenable(store, before.advice.decision, query, now));
     let asked = match held {
         Some(_) => while_away(policy, query),
-        None => {
-            let local = while_local(policy, query);
-            Query { max_staleness: local.max_staleness - AHEAD, ..local }
-        }
+        None => while_local(policy, query),
     };
     let advice = measured(store, policy, &asked, now);
     let is_known = !matches!(advice.why, Why::NotKnown(_) | Why::NoSources);

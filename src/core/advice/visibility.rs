@@ -185,7 +185,9 @@ pub fn visibility(plan: &Plan, pair: &PairSnapshot, now: Now, age: Span, lookbac
     let curve = curve(pair, lookback);
     let (heartbeats, words) = shown(plan, pair, now, now.mono - age);
     let probability = probability(curve, age).map(|probability| match heartbeats {
-        Shown::Passed | Shown::Between => probability,
+        Shown::Between => probability,
+        // Replication in order would have brought it, too: only partitions that part from each other keep it away.
+        Shown::Passed => Probability { optimistic: most(curve), ..probability },
         // What is known of other times is not known of now.
         Shown::NotPassed | Shown::Unknown => Probability { pessimistic: 0.0, ..probability },
     });
@@ -205,12 +207,16 @@ pub fn visibility(plan: &Plan, pair: &PairSnapshot, now: Now, age: Span, lookbac
 }
 
 /// What a curve says of an age; `None` where it rests on too little to say anything.
+/// Of the next one nothing is known: Laplace's rule of succession has no certainty after any number of successes.
+fn most(curve: &Visibility) -> f64 {
+    1.0 - 1.0 / (curve.count as f64 + 1.0)
+}
+
 fn probability(curve: &Visibility, age: Span) -> Option<Probability> {
     if curve.count < samples_for(0) {
         return None;
     }
-    // Of the next one nothing is known: Laplace's rule of succession has no certainty after any number of successes.
-    let most = 1.0 - 1.0 / (curve.count as f64 + 1.0);
+    let most = most(curve);
     let age = age.as_secs_f64();
     let is_within = |time: &Option<f32>| time.is_some_and(|seconds| f64::from(seconds) <= age);
     let is_beyond = |time: &Option<f32>| time.is_some_and(|seconds| f64::from(seconds) > age);

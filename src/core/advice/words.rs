@@ -2,10 +2,10 @@
 
 use super::{Advice, Basis, Decision, Policy, Query, Why, region};
 use crate::core::snapshot::StoreSnapshot;
-use crate::core::time::Span;
+use crate::core::time::{Now, Span};
 
 /// Why, in a sentence.
-pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Advice) -> String {
+pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Advice, now: Now) -> String {
     let name = |region| store.region(region);
     let target = name(query.target);
     let bound = seconds(query.max_staleness);
@@ -60,6 +60,18 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
             seconds(policy.dwells())
         ),
     };
+    let mut left_out = String::new();
+    if matches!(advice.why, Why::Fresh(_)) {
+        let excluded = region::excluded(store, query.target, policy, now.mono);
+        for (source, lost) in excluded.filter(|(source, _)| query.source.is_none_or(|named| named == *source)) {
+            left_out.push_str(&format!(
+                "; {} is left out of account, as nothing has been heard of it for {}: what it wrote last may be lost",
+                name(source),
+                seconds(lost.silent)
+            ));
+        }
+    }
+    let why = why + &left_out;
     match advice.decision {
         Decision::Wait(wait) => format!(
             "{why}; the next heartbeat should be here in {}, and then the local replica will do: ask again",

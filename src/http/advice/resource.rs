@@ -7,7 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::{As, Body, get};
 use crate::core::advice::{Basis, Decision};
 use crate::http::answer::Kind;
-use crate::http::resource::{Answer, Described, Resource, durations};
+use crate::http::resource::{Answer, Described, Resource, durations, instants};
 use crate::http::words::{Word, one_of};
 
 /// All parameters.
@@ -43,6 +43,8 @@ pub(in crate::http) const RESOURCE: Resource = Resource {
         Described::optional("Tidegauge-Read-Region", "where, unless the caller is the one who knows"),
         Described::optional("Tidegauge-Wait", "for how many seconds to wait before asking again").that_looks(seconds),
         Described::optional("Tidegauge-Avoid", "regions that are in trouble, with commas between them"),
+        Described::optional("Tidegauge-Excluded", "regions that were left out of account, with commas between them"),
+        Described::optional("Tidegauge-Override-Until", "until when the operator decided this").that_looks(instants),
     ],
     also: &[
         (StatusCode::PRECONDITION_FAILED, "With `as=status`: another read is advised than that of the local replica."),

@@ -211,27 +211,27 @@ fn what_depends_on_an_interval_that_is_wrong_is_not_complained_of() {
 #[test]
 fn a_bound_that_staleness_passes_between_any_two_heartbeats_is_noticed_with_one_that_it_does_not() {
     let kept =
-        ["", "max_staleness = \"5s\"", "max_staleness = \"1s\"\nbasis = \"estimate\"", "max_staleness = \"2778ms\""];
+        ["", "max_staleness = \"5s\"", "max_staleness = \"1s\"\nbasis = \"estimate\"", "max_staleness = \"2556ms\""];
     for keys in kept {
         assert_eq!(notices(&three("", keys)), Vec::<String>::new(), "{keys}");
     }
     let cases = [
-        // Below 2 s for whoever acts a tenth earlier, and not below it for the 10 s that it takes to come back.
+        // Below 2 s for whoever acts a tenth and a look earlier, and not below it for the 10 s that it takes to come back.
         (
             "max_staleness = \"2s\"",
             "local reads are not advised again, once they were not",
-            "max_staleness = \"2s 778ms\" or",
+            "max_staleness = \"2s 556ms\" or",
         ),
-        ("max_staleness = \"2777ms\"", "not advised again, once they were not", "max_staleness = \"2s 778ms\" or"),
+        ("max_staleness = \"2555ms\"", "not advised again, once they were not", "max_staleness = \"2s 556ms\" or"),
         (
             "max_staleness = \"2s\"\nmin_dwell = \"0s\"",
             "and not just before the next one",
-            "max_staleness = \"2s 223ms\" or",
+            "max_staleness = \"2s 556ms\" or",
         ),
         (
             "max_staleness = \"10s\"\nreturn_below = \"1500ms\"",
             "not advised again, once they were not",
-            "max_staleness = \"2s 223ms\" and return_below = \"2s\" or",
+            "max_staleness = \"2s 556ms\" and return_below = \"2s\" or",
         ),
     ];
     for (keys, what, remedy) in cases {
