@@ -154,8 +154,8 @@ pub enum Why {
     Lost(RegionId, Span),
     /// The operator said so: the override at that place.
     Overridden(usize),
-    /// It could be less cautious, and has not been able to for long enough.
-    Dwells,
+    /// It could be less cautious at the bound: for how long it could at the bound that it takes to come back, if it can.
+    Dwells(Option<Span>),
 }
 
 /// A decision.
@@ -209,7 +209,10 @@ fn measured(store: &StoreSnapshot, policy: &Policy, query: &Query, now: Now) -> 
     };
     let advice = |decision, why, rests_on| Advice { decision, why, rests_on, valid_for };
     if query.source == Some(query.target) {
-        return advice(at_home(store, query.target, now.mono), Why::HomeIsHere, RestsOn::Policy);
+        return match region::trouble(store, query.target, now.mono) {
+            Some(trouble) => advice(Decision::Refuse, Why::InTrouble(query.target, trouble), RestsOn::Measurement),
+            None => advice(at_home(store, query.target, now.mono), Why::HomeIsHere, RestsOn::Policy),
+        };
     }
     let asked = Asked { store, policy, query, now };
     let (why, rests_on) = match asked.local() {
@@ -226,6 +229,7 @@ fn measured(store: &StoreSnapshot, policy: &Policy, query: &Query, now: Now) -> 
         return advice(Decision::UseSessionToken, why, rests_on);
     }
     match asked.no_other() {
+        Some(why @ Why::Lost(..)) => advice(Decision::Refuse, why, RestsOn::Policy),
         Some(why) => advice(Decision::Refuse, why, RestsOn::Measurement),
         None => {
             let decision = query.source.map_or(Decision::ReadHomeRegion, Decision::ReadSourceRegion);

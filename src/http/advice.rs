@@ -35,6 +35,7 @@ const DECISION: HeaderName = HeaderName::from_static("tidegauge-decision");
 const VALID_FOR: HeaderName = HeaderName::from_static("tidegauge-valid-for");
 const READ_REGION: HeaderName = HeaderName::from_static("tidegauge-read-region");
 const WAIT: HeaderName = HeaderName::from_static("tidegauge-wait");
+const RESTS_ON: HeaderName = HeaderName::from_static("tidegauge-rests-on");
 const AVOID: HeaderName = HeaderName::from_static("tidegauge-avoid");
 const EXCLUDED: HeaderName = HeaderName::from_static("tidegauge-excluded");
 const OVERRIDE_UNTIL: HeaderName = HeaderName::from_static("tidegauge-override-until");
@@ -248,10 +249,11 @@ impl Answered<'_> {
     }
 
     fn say_in(&self, headers: &mut HeaderMap) {
-        headers.reserve(6);
+        headers.reserve(7);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(DECISION, HeaderValue::from_static(self.advice.decision.label()));
+        headers.insert(RESTS_ON, HeaderValue::from_static(self.advice.rests_on.label()));
         let mut say = |name: HeaderName, text: &str| {
             // Names of regions come from settings and from stores; one that is no text for a header is in the body still.
             if let Ok(value) = HeaderValue::from_str(text) {
@@ -361,7 +363,7 @@ impl Answered<'_> {
         };
         let all = [
             remedies.strong_anywhere.map(|_| "read_strong"),
-            remedies.session_token.map(|_| "use_session_token"),
+            remedies.session_token.filter(|_| self.query.session_token).map(|_| "use_session_token"),
             elsewhere,
         ];
         all.into_iter().flatten().filter(|label| *label != self.advice.decision.label()).collect()

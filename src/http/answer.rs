@@ -215,11 +215,13 @@ impl Parameters<'_> {
         })
     }
 
-    /// A region of a store, where one was given.
+    /// A region of a store, where one was given. `East US` is `eastus`, as in the settings.
     pub fn region(&self, name: &str, store: &StoreSnapshot) -> Result<Option<RegionId>, Problem> {
         let Some(wanted) = self.get(name) else { return Ok(None) };
         let mut regions = store.plan.region_ids();
-        let found = regions.find(|region| &**store.region(*region) == wanted);
+        let short = |name: &str| name.split_whitespace().collect::<String>().to_ascii_lowercase();
+        let is_meant = |name: &str| name == wanted || (wanted.contains(' ') && short(name) == short(wanted));
+        let found = regions.find(|region| is_meant(store.region(*region)));
         found.map(Some).ok_or_else(|| {
             let names: Vec<&str> = store.plan.region_ids().map(|region| &**store.region(region)).collect();
             let (store, names) = (&store.plan.store, names.join(", "));

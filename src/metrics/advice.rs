@@ -1,6 +1,7 @@
 //! What is advised to readers, and what was.
 
 use super::{Page, Value, declare, label};
+use crate::core::advice::region;
 use crate::view::View;
 
 /// Counts, policies' decisions, and the operator's.
@@ -22,6 +23,21 @@ pub(super) fn render(page: &mut Page, view: &View) {
                 let mut labels = vec![label("store", &store.plan.store), label("target_region", store.region(*target))];
                 labels.push(label("decision", standing.advice.decision.label()));
                 (labels, Value::Number(1.0))
+            })
+        }),
+    );
+    page.family(
+        declare::ADVICE_EXCLUDED,
+        stores().flat_map(|(store, policy)| {
+            let targets =
+                store.plan.region_ids().filter(|target| store.plan.local.is_none_or(|local| local == *target));
+            targets.flat_map(move |target| {
+                region::excluded(store, target, policy, view.now.mono).map(move |(source, _)| {
+                    let mut labels =
+                        vec![label("store", &store.plan.store), label("source_region", store.region(source))];
+                    labels.push(label("target_region", store.region(target)));
+                    (labels, Value::Number(1.0))
+                })
             })
         }),
     );

@@ -75,6 +75,8 @@ metrics! {
     ADVICE_DURATION = HISTOGRAM "tidegauge_advice_duration_seconds";
     /// 1 for the read that a store's policy advises for items of any region. Others are absent, and so are stores without one.
     ADVICE_DECISION = GAUGE "tidegauge_advice_decision";
+    /// 1 for a source that counts as lost and is left out of account. Others are absent.
+    ADVICE_EXCLUDED = GAUGE "tidegauge_advice_excluded";
     /// Until when the operator decides in the gauge's place, and what. Absent where they do not.
     ADVICE_OVERRIDE_UNTIL = GAUGE "tidegauge_advice_override_until_timestamp_seconds";
     /// Heartbeats that were due, by what came of them.

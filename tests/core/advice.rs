@@ -177,9 +177,32 @@ fn nobody_is_sent_to_a_region_that_is_failing_or_throttled_itself() {
     sim.down.push(SOUTH);
     sim.run_for(seconds(10));
     assert_eq!(ask(&mut sim, &policy(), bound).decision, Decision::Refuse, "no other region is left");
+    // Nor is anybody told that the home is here, and to read it, where here is down.
+    let there = Query { source: Some(EAST), target: EAST, ..bound };
+    assert_eq!(ask(&mut sim, &policy(), there).decision, Decision::Refuse);
     sim.down.clear();
     sim.run_for(seconds(10));
     assert_eq!(ask(&mut sim, &policy(), bound).decision, Decision::ReadLocal);
+    assert_eq!(ask(&mut sim, &policy(), there).decision, Decision::ReadLocal);
+}
+
+#[test]
+fn a_region_that_refuses_the_gauge_alone_is_in_no_trouble_of_its_own() {
+    let mut sim = measured(60);
+    sim.world.set_paused(EAST, HERE, true, sim.now.mono);
+    sim.run_for(seconds(10));
+    let (snapshot, now) = (sim.snapshot(), sim.now);
+    let query = of(EAST, within(seconds(5)));
+    for reason in Reason::ALL {
+        let mut snapshot = snapshot.clone();
+        for pair in snapshot.pairs.iter_mut() {
+            let reads = if pair.target == EAST { &mut pair.reads } else { &mut pair.source_reads };
+            (reads.failing, reads.answered_at) = (Some(reason), Some(now.mono - seconds(60)));
+        }
+        let ours = [Reason::Denied, Reason::Credentials, Reason::NotFound, Reason::ReadOnly].contains(&reason);
+        let expected = if ours { Decision::ReadSourceRegion(EAST) } else { Decision::Refuse };
+        assert_eq!(advise(&snapshot, &policy(), &query, now).decision, expected, "{reason:?}");
+    }
 }
 
 #[test]
@@ -203,6 +226,8 @@ fn a_lost_region_stops_the_others_or_is_left_out_as_the_policy_says() {
     let advice = ask(&mut sim, &exclude, bound);
     assert_eq!((advice.decision, advice.rests_on), (Decision::ReadLocal, RestsOn::Policy));
     let (snapshot, now) = (sim.snapshot(), sim.now);
+    let named = ask(&mut sim, &exclude, of(EAST, bound));
+    assert_eq!(named.decision, Decision::Refuse, "whoever names it asks for what was written there: {named:?}");
     let excluded: Vec<_> = region::excluded(&snapshot, HERE, &exclude, now.mono).collect();
     assert!(
         matches!(excluded[..], [(EAST, lost)] if lost.silent > seconds(60) && lost.silent < seconds(75)),

@@ -132,6 +132,7 @@ async fn questions_that_cannot_be_answered_are_refused_with_what_would_be_right(
         ("/api/v1/advice?store=invoices&max_staleness=5s", "orders"),
         ("/api/v1/advice?store=orders&target_region=mars&max_staleness=5s", "eu-west-1"),
         (&format!("{ASK}&source_region=mars&max_staleness=5s"), "us-east-1"),
+        (&format!("{ASK}&source_region=Us%20East-2&max_staleness=5s"), "us-east-1"),
     ] {
         let answer = gauge.get(uri).await;
         assert_eq!(answer.header("cache-control"), Some("no-store"), "what is not there now may be there soon");
@@ -246,19 +247,28 @@ async fn a_source_that_is_left_out_of_account_is_in_every_answer_with_its_last_w
     let down = "[[stores.simulated.events]]\nkind = \"region_down\"\nregion = \"us-east-1\"\noffset = \"30s\"\n\
                 lasts = \"10m\"\nevery = \"2h\"\n";
     let gauge = judged(&format!("{POLICY}{policy}{down}"), 120).await;
-    for query in ["", "&max_staleness=4s", "&source_region=us-east-1", "&source_region=ap-southeast-2"] {
+    for query in ["", "&max_staleness=4s", "&source_region=ap-southeast-2", "&source_region=us-east-1"] {
         let data = advice(&gauge, query).await;
-        assert_eq!(data["decision"], "read_local", "{query}: {data}");
+        let is_asked_for = query == "&source_region=us-east-1";
+        assert_eq!(data["decision"], if is_asked_for { "refuse" } else { "read_local" }, "{query}: {data}");
         let excluded = &data["excluded"][0];
         assert_eq!(excluded["source_region"], "us-east-1", "{query}");
         assert!(excluded["watermark"]["written_at"].is_string() && excluded["silent_seconds"].as_f64() > Some(30.0));
-        let is_about_it = query != "&source_region=ap-southeast-2";
+        let is_left_out = !query.starts_with("&source_region");
         assert_eq!(
             data["reason"].as_str().unwrap().contains("us-east-1 is left out of account"),
-            is_about_it,
+            is_left_out,
             "{data}"
         );
-        assert_eq!(data["rests_on"], if is_about_it { "policy" } else { "measurement" }, "{query}");
-        assert_eq!(head(&gauge, query).await.header("tidegauge-excluded"), Some("us-east-1"), "{query}");
+        assert_eq!(data["rests_on"], if is_left_out { "policy" } else { "measurement" }, "{query}");
+        let head = head(&gauge, query).await;
+        assert_eq!(head.header("tidegauge-excluded"), Some("us-east-1"), "{query}");
+        assert_eq!(head.header("tidegauge-rests-on"), data["rests_on"].as_str(), "{query}");
     }
+    let exposition = gauge.metrics().await;
+    let shown = series(&exposition).into_iter().filter(|(name, ..)| *name == "tidegauge_advice_excluded");
+    assert_eq!(
+        shown.map(|(_, labels, value)| (labels.contains("us-east-1"), value)).collect::<Vec<_>>(),
+        [(true, 1.0); 2]
+    );
 }

@@ -91,6 +91,7 @@ async fn every_metric_is_declared_and_explained() {
             declare::ERRORS,
             declare::ALERT_ACTIVE,
             declare::ADVICE_DECISION,
+            declare::ADVICE_EXCLUDED,
             declare::ADVICE_OVERRIDE_UNTIL,
             declare::NOTIFICATIONS,
             declare::CLOCK_OFFSET,

@@ -90,7 +90,11 @@ impl Asked<'_> {
         self.age(source).is_some_and(|(age, _)| self.is_young(age))
     }
 
+    /// Whoever names a region asks for what was written there.
     fn is_excluded(&self, source: RegionId) -> bool {
+        if self.query.source.is_some() {
+            return false;
+        }
         let mut excluded = region::excluded(self.store, self.query.target, self.policy, self.now.mono);
         excluded.any(|(region, _)| region == source)
     }

@@ -41,7 +41,7 @@ pub fn trouble(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<Tro
         if is_throttled(&pair.writes) || is_throttled(&pair.source_reads) {
             return Some(Trouble::Throttled);
         }
-        if let Some(reason) = pair.writes.failing
+        if let Some(reason) = pair.writes.failing.filter(|reason| is_its_own(*reason))
             && pair.seat == Seat::Ours
             && is_write_silent(pair, plan, now)
         {
@@ -67,7 +67,12 @@ pub fn trouble(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<Tro
 
 /// Why reads have failed for a while, if they have.
 fn unread(reads: &Health, plan: &Plan, now: Mono) -> Option<Reason> {
-    reads.failing.filter(|_| is_silent(reads.answered_at, plan, now))
+    reads.failing.filter(|reason| is_its_own(*reason) && is_silent(reads.answered_at, plan, now))
+}
+
+/// Whether a region fails for everybody. One that refuses us may serve all others; one that takes no writes can be read.
+fn is_its_own(reason: Reason) -> bool {
+    reason.is_out_of_reach() || reason.is_throttling() || reason == Reason::Other
 }
 
 /// A source of which nothing has been heard for so long that it counts as lost.

@@ -119,9 +119,10 @@ pub fn answer(
         asked.max_wait = Span::ZERO;
     }
     let advice = measured(store, policy, &asked, now);
+    let calm = standing.and_then(|standing| standing.course.calm).map(|calm| now.mono - calm.since);
     let advice = match held {
         Some(decision) if caution(decision) > caution(advice.decision) => {
-            Advice { decision, why: Why::Dwells, ..advice }
+            Advice { decision, why: Why::Dwells(calm), ..advice }
         }
         _ => advice,
     };

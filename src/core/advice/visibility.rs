@@ -196,7 +196,10 @@ pub fn visibility(plan: &Plan, pair: &PairSnapshot, now: Now, age: Span, lookbac
         Some(_) => String::new(),
         None => format!(", of which it takes {}", samples_for(0)),
     };
-    let counted = format!("{} heartbeats became visible in {target} {}{few}", curve.count, lookback.words());
+    let counted = match plan.observer {
+        true => "an observer counts no samples".to_owned(),
+        false => format!("{} heartbeats became visible in {target} {}{few}", curve.count, lookback.words()),
+    };
     Visible {
         probability,
         heartbeats,

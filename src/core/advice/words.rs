@@ -12,10 +12,10 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
     let why = match advice.why {
         Why::Fresh(Some((source, age))) => match query.basis {
             Basis::Bound => format!(
-                "what {target} shows of {} is at most {} old, and within {bound} for another {}",
+                "what {target} shows of {} is at most {} old, and {} when this answer ends: within {bound}",
                 name(source),
                 seconds(age),
-                seconds(query.valid_for)
+                seconds(age + query.valid_for)
             ),
             Basis::Estimate => {
                 format!("what is written in {} takes {} to {target}, within {bound}", name(source), seconds(age))
@@ -24,16 +24,16 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
         Why::Fresh(None) => format!("nothing that counts is older than allowed in {target}"),
         Why::TooOld(source, age) => match query.basis {
             Basis::Bound => format!(
-                "what {target} shows of {} may be {} old, which is over {bound} before {} have passed",
+                "what {target} shows of {} may be {} old, and {} when this answer ends: over {bound}",
                 name(source),
                 seconds(age),
-                seconds(query.valid_for)
+                seconds(age + query.valid_for)
             ),
             Basis::Estimate => {
                 format!("what is written in {} takes {} to {target}, over {bound}", name(source), seconds(age))
             }
         },
-        Why::NotKnown(source) => format!("how old what {target} shows of {} is is not known", name(source)),
+        Why::NotKnown(source) => format!("it is not known how old what {target} shows of {} is", name(source)),
         Why::Unlisted => format!(
             "the store has a replica in {}, of which the settings say nothing and so nothing is measured; list it, or name the \
              item's home region",
@@ -42,6 +42,9 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
         Why::NoSources => "which other regions the store has is not known".to_owned(),
         Why::SingleRegion => "the store has no other region".to_owned(),
         Why::HomeIsHere => format!("{target} is the item's home: its newest write is here"),
+        Why::InTrouble(region, trouble) if region == query.target => {
+            format!("{target} is the item's home, and {}", trouble.words())
+        }
         Why::InTrouble(region, trouble) => {
             format!("the local replica will not do, and {} {}", name(region), trouble.words())
         }
@@ -55,10 +58,20 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
             Some(forced) if !forced.reason.is_empty() => format!("the operator decided so: {}", forced.reason),
             _ => "the operator decided so".to_owned(),
         },
-        Why::Dwells => format!(
-            "the local replica could do again, and has to be able to for {} without a break",
-            seconds(policy.dwells())
-        ),
+        Why::Dwells(calm) => {
+            let (back, dwell) = (seconds(policy.returns_below(bound_of(policy, query))), seconds(policy.dwells()));
+            match calm {
+                Some(calm) => format!(
+                    "a less cautious read could be made again, and has to be possible for {dwell} without a break, {} of which \
+                     have passed",
+                    seconds(calm)
+                ),
+                None => format!(
+                    "what is here is within the bound again, and has to stay within {back} for {dwell} before a less cautious \
+                     read is advised"
+                ),
+            }
+        }
     };
     let mut left_out = String::new();
     if matches!(advice.why, Why::Fresh(_)) {
@@ -79,6 +92,11 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
         ),
         _ => why,
     }
+}
+
+/// The bound in the settings, of which the one that is asked with is a little less.
+fn bound_of(policy: &Policy, query: &Query) -> Span {
+    policy.max_staleness.unwrap_or(query.max_staleness)
 }
 
 fn seconds(span: Span) -> String {

@@ -5,7 +5,7 @@ use axum::routing;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::{As, Body, get};
-use crate::core::advice::{Basis, Decision};
+use crate::core::advice::{Basis, Decision, RestsOn};
 use crate::http::answer::Kind;
 use crate::http::resource::{Answer, Described, Resource, durations, instants};
 use crate::http::words::{Word, one_of};
@@ -40,6 +40,8 @@ pub(in crate::http) const RESOURCE: Resource = Resource {
         Described::required("Tidegauge-Decision", "which read to make")
             .that_looks(SchemaGenerator::subschema_for::<Word<Decision>>),
         Described::required("Tidegauge-Valid-For", "for how many seconds that holds").that_looks(seconds),
+        Described::required("Tidegauge-Rests-On", "what that rests on")
+            .that_looks(SchemaGenerator::subschema_for::<Word<RestsOn>>),
         Described::optional("Tidegauge-Read-Region", "where, unless the caller is the one who knows"),
         Described::optional("Tidegauge-Wait", "for how many seconds to wait before asking again").that_looks(seconds),
         Described::optional("Tidegauge-Avoid", "regions that are in trouble, with commas between them"),

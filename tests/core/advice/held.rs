@@ -217,3 +217,30 @@ fn what_the_operator_decided_is_over_when_it_expires_and_the_facts_count_at_once
         }
     }
 }
+
+#[test]
+fn who_is_held_is_told_how_long_it_takes_and_what_is_in_the_way() {
+    let mut sim = measured(30);
+    let snapshot = sim.snapshot();
+    let query = Query::of_policy(&steady(), None, HERE).unwrap();
+    let mut standings = Standings::default();
+    let mut said = Vec::new();
+    // Too old, then within the bound and not below what it takes to come back, then below that.
+    for look in 0..100 {
+        let now = sim.now.after(Span::from_millis(250 * look));
+        let staleness = [2_000, 20_000, 8_000, 3_000][usize::try_from(look / 20).unwrap().min(3)];
+        let snapshot = aged(&snapshot, Span::from_millis(staleness), now);
+        standing::step(&mut standings, &snapshot, &steady(), now);
+        let (advice, asked) = standing::answer(standings.get(&(HERE, None)), &snapshot, &steady(), &query, now);
+        said.push((advice.decision.label(), words::reason(&snapshot, &steady(), &asked, &advice, now)));
+    }
+    for (look, decision, reason) in [
+        (10, "read_local", "within 10.0 s"),
+        (30, "read_home_region", "over 10.0 s"),
+        (50, "read_home_region", "has to stay within 8.0 s for 10.0 s"),
+        (70, "read_home_region", "for 10.0 s without a break, 2.5 s of which"),
+    ] {
+        let (decided, said) = &said[look];
+        assert!(*decided == decision && said.contains(reason), "look {look}: {decided}: {said}");
+    }
+}

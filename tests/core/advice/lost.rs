@@ -33,6 +33,9 @@ fn a_gauge_asks_whether_a_silent_source_lives_and_an_observer_which_cannot_goes_
         let decision = ask_node(&mut fleet, node, &exclude, bound).decision;
         let expected = if observer { Decision::ReadLocal } else { Decision::ReadHomeRegion };
         assert_eq!(decision, expected, "observer: {observer}");
+        // Who asks for what was written there is sent there by both.
+        let named = ask_node(&mut fleet, node, &exclude, of(EAST, bound));
+        assert_eq!(named.decision, Decision::ReadSourceRegion(EAST), "observer: {observer}");
     }
 }
 
