@@ -6,6 +6,7 @@
 
 import sys
 import time
+import uuid
 from typing import Any
 
 import boto3
@@ -47,20 +48,26 @@ class CreditAccounts:
         # What the advice says, and what is safe where there is none: the home region has it all.
         return self._get(self.home, account)
 
-    def debit(self, account: str, amount: int) -> bool:
+    def debit(self, account: str, amount: int, request: str | None = None) -> bool:
         """Debits an account. The condition is evaluated in the home region, and there is one such region: no debit can be
-        overwritten by another that did not know of it."""
+        overwritten by another that did not know of it.
+
+        What failed without an answer may have happened. Whoever tries again says the same `request`, any unique text: it is
+        debited once **if no other debit of the account came in between**, as it knows its last request alone."""
         client = self._clients[self.home]
+        request = request or str(uuid.uuid4())
         try:
             client.update_item(
                 TableName=TABLE,
                 Key=_key(account),
-                UpdateExpression="SET balance = balance - :amount, serial = serial + :one",
-                ConditionExpression="balance >= :amount",
-                ExpressionAttributeValues={":amount": {"N": str(amount)}, ":one": {"N": "1"}},
+                UpdateExpression="SET balance = balance - :amount, serial = serial + :one, last_request = :request",
+                ConditionExpression="balance >= :amount AND (attribute_not_exists(last_request) OR last_request <> :request)",
+                ExpressionAttributeValues={":amount": {"N": str(amount)}, ":one": {"N": "1"}, ":request": {"S": request}},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except client.exceptions.ConditionalCheckFailedException:
-            return False
+        except client.exceptions.ConditionalCheckFailedException as refusal:
+            # Done already, or not enough there.
+            return refusal.response.get("Item", {}).get("last_request") == {"S": request}
         return True
 
     def _get(self, region: str, account: str) -> Account:

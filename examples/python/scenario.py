@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from tidegauge_client import READ_LOCAL, Advice
 
-WATCHED = "watched"
+WATCHED, RETRIED = "watched", "retried"
 # How often the home debits the watched account, how often the other cell decides, how often each cell debits.
 SPEND_SECONDS, DECIDE_SECONDS, DEBIT_SECONDS = 0.2, 0.1, 0.25
 # The lab's own lag, to which the weather returns.
@@ -65,8 +65,9 @@ class Accounts(Protocol):
     def read(self, account: str) -> Account:
         """By the gauge's advice."""
 
-    def debit(self, account: str, amount: int) -> bool:
-        """In the account's home region, on condition. False: the balance does not allow it."""
+    def debit(self, account: str, amount: int, request: str | None = None) -> bool:
+        """In the account's home region, on condition. False: the balance does not allow it. What was the account's last
+        `request` is not done again."""
 
     def read_here(self, account: str) -> Account:
         """Without advice: whatever the local replica has."""
@@ -245,6 +246,13 @@ def pair(given: argparse.Namespace) -> dict[str, str]:
     return {"source_region": given.home, "target_region": given.local}
 
 
+def is_debited_once(home: Accounts) -> bool:
+    """Whether a debit that is tried again is done once, to the last unit, and another one is another."""
+    home.open(RETRIED, 2)
+    done = [home.debit(RETRIED, 1, request) for request in ("first", "first", "second", "second", "third")]
+    return done == [True, True, True, True, False] and home.read_here(RETRIED).balance == 0
+
+
 def make_weather(lab: Lab, given: argparse.Namespace, end: threading.Event) -> None:
     """Each weather has its share of the time, and begins after a quarter of it."""
     link = pair(given)
@@ -300,6 +308,7 @@ def run(lab: Lab, home: Accounts, here: Accounts, given: argparse.Namespace) -> 
     """Both variants, side by side; the exit code."""
     cells, contested = [home, here], {"without": "contested-without", "with": "contested-with"}
     fair_weather(lab, given)
+    is_once = is_debited_once(home)
     # More than its home can spend, and less than both cells would.
     debits = {variant: Debits(held=int(given.seconds * 4)) for variant in contested}
     home.open(WATCHED, 1_000_000)
@@ -338,7 +347,7 @@ def run(lab: Lab, home: Accounts, here: Accounts, given: argparse.Namespace) -> 
 
     figures = {variant: {"decisions": asdict(decisions[variant]), "debits": asdict(debits[variant])} for variant in contested}
     print(json.dumps(figures) if given.json else table(figures, given), flush=True)
-    unkept = list(unkept_promises(figures, given.expect)) if given.expect else []
+    unkept = list(unkept_promises(figures, is_once, given.expect)) if given.expect else []
     for promise in unkept:
         print(f"does not hold: {promise}", file=sys.stderr)
     return 1 if unkept else 0
@@ -368,7 +377,7 @@ def table(figures: Figures, given: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def unkept_promises(figures: Figures, lab: str) -> Iterator[str]:
+def unkept_promises(figures: Figures, is_once: bool, lab: str) -> Iterator[str]:
     """What does not hold of what is promised for a lab in order, or for one whose keys replicate by themselves."""
     plain, advised = figures["without"], figures["with"]
     decisions = advised["decisions"]
@@ -377,6 +386,7 @@ def unkept_promises(figures: Figures, lab: str) -> Iterator[str]:
         "conditions on the local replica lose debits": plain["debits"]["lost"] > 0,
         "conditions in the home region lose none": advised["debits"]["lost"] == 0,
         "nor do they overdraw": advised["debits"]["overdrawn"] == 0,
+        "a debit that is tried again at once is done once": is_once,
         "no debit failed": advised["debits"]["failed"] == plain["debits"]["failed"] == 0,
         "there was fair weather": decisions["calm"] > 0,
         "in fair weather nine of ten reads are local": decisions["calm_read_here"] >= CALM_LOCAL_MIN * decisions["calm"],

@@ -1,15 +1,19 @@
 """Asks the gauge beside this application which read to make.
 
 Nothing but the standard library; copy it. What it promises: an answer after 50 ms at most, whatever the gauge does, and
-`unknown` wherever there was none that can be relied on. Whoever treats `unknown` as too old is safe.
+`unknown` wherever there was none that can be relied on. Whoever treats `unknown` as too old is safe; why it is unknown is in
+`cause`, and in the log, once for each cause.
 """
 
 import http.client
+import ipaddress
+import logging
 import math
+import os
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +33,10 @@ DECISIONS = {READ_LOCAL, READ_STRONG, READ_SOURCE_REGION, READ_HOME_REGION, USE_
 ELSEWHERE_SECONDS = 0.25
 # A gauge that does not answer is left alone for so long: else every read of the application would wait for it.
 PAUSE_AFTER_FAILURE_SECONDS = 0.5
+# So many answers, and causes that were logged, are kept: a bound that varies makes each question another one.
+KEPT_MAX = 256
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,16 @@ class Advice:
     until: float
     read_region: str | None = None
     wait_seconds: float | None = None
+    # Regions that would not answer.
     avoid: frozenset[str] = frozenset()
+    # `measurement`, `provider` or `policy`: what the decision rests on.
+    rests_on: str | None = None
+    # Lost regions that were left out of account: what they wrote last may be missing in every region, for ever.
+    excluded: frozenset[str] = frozenset()
+    # Until when an operator decided this, as RFC 3339 has it.
+    override_until: str | None = None
+    # Why it is `unknown`, for a person.
+    cause: str | None = None
 
     def holds(self, at: float) -> bool:
         """Whether it held at `at`. Ask with the instant at which the data came in, not only before the read left: a
@@ -48,72 +65,117 @@ class Advice:
 
 
 class Gauge:
-    """The gauge of this cell. May be shared by threads."""
+    """The gauge of this cell. May be shared by threads and forked processes."""
 
     def __init__(self, address: str = "127.0.0.1:9746", timeout_seconds: float = 0.05) -> None:
-        self._address = address
+        """`ValueError` if `address` is not an IP address and a port."""
+        self._host, self._port = _host_and_port(address)
         self._timeout = timeout_seconds
-        self._connection: _Connection | None = None
-        self._lock = threading.Lock()
-        self._known: dict[str, Advice] = {}
+        self._process = _Process()
 
     def advice(self, store: str, **question: str | float) -> Advice:
         """The gauge's advice, or what it said before while that holds. `question` as in the API: `max_staleness="6s"`,
         `source_region="us-east-1"`, and so on."""
         path = "/api/v1/advice?" + urlencode({"store": store, **question})
         now = time.monotonic()
-        known = self._known.get(path)
+        process = self._here()
+        known = process.known.get(path)
         if known and known.holds(now):
             return known
         # Whoever asks at the same time waits for the same answer, and not for longer than the gauge may take.
-        if not self._lock.acquire(timeout=self._timeout):
-            return Advice(UNKNOWN, now)
+        if not process.lock.acquire(timeout=self._timeout):
+            return Advice(UNKNOWN, now, cause="another question was not answered in time")
         try:
-            known = self._known.get(path)
+            known = process.known.get(path)
             if not (known and known.holds(time.monotonic())):
-                known = self._known[path] = self._ask(path, now)
+                if len(process.known) >= KEPT_MAX:
+                    process.known.clear()
+                known = process.known[path] = self._ask(process, store, path, now)
             return known
         finally:
-            self._lock.release()
+            process.lock.release()
 
     def close(self) -> None:
         """Closes the connection; another question would open it anew."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        process = self._here()
+        with process.lock:
+            process.disconnect()
 
-    def _ask(self, path: str, asked_at: float) -> Advice:
+    def _here(self) -> "_Process":
+        process = self._process
+        if process.id != os.getpid():
+            # Forked. Two threads that come here at once get one each, and neither is the parent's.
+            process = self._process = _Process()
+        return process
+
+    def _ask(self, process: "_Process", store: str, path: str, asked_at: float) -> Advice:
         try:
-            if not self._connection:
-                self._connection = _Connection(self._address)
-            self._connection.deadline = asked_at + self._timeout
+            if not process.connection:
+                process.connection = _Connection(self._host, self._port)
+            process.connection.deadline = asked_at + self._timeout
             # The headers say it all.
-            self._connection.request("HEAD", path)
-            answer = self._connection.getresponse()
+            process.connection.request("HEAD", path)
+            answer = process.connection.getresponse()
             answer.read()
             return _advice_in(answer, asked_at)
-        except (OSError, http.client.HTTPException, ValueError):
+        except Exception as error:  # Whatever it was, the application has a read to make.
             # What is left of the answer may still come: not to be taken for the next one.
-            self.close()
-            return Advice(UNKNOWN, time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS)
+            process.disconnect()
+            told = " ".join(str(error).split()) or type(error).__name__
+            cause = f"store {store}, gauge {self._host} port {self._port}: {told}"
+            if cause not in process.logged:
+                if len(process.logged) >= KEPT_MAX:
+                    process.logged.clear()
+                process.logged.add(cause)
+                _log.warning("advice is unknown: %s (%s)", cause, path)
+            return Advice(UNKNOWN, time.monotonic() + PAUSE_AFTER_FAILURE_SECONDS, cause=cause)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """An IP address, as looking a name up has no timeout."""
+    host, _, port = address.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        ip = ipaddress.ip_address(host[1:-1] if is_bracketed else host)
+        if is_bracketed == (ip.version == 6) and port.isdecimal() and 0 < int(port) < 65536:
+            return str(ip), int(port)
+    except ValueError:
+        pass
+    raise ValueError(f"an IP address and a port, such as 127.0.0.1:9746 or [::1]:9746, and not {address!r}")
 
 
 def _advice_in(answer: http.client.HTTPResponse, asked_at: float) -> Advice:
     """What an answer advises; `ValueError` if it is none. It holds from before the question left: how long the way was, and
     on which side, nobody knows."""
-    decision, valid_for = answer.getheader("Tidegauge-Decision"), answer.getheader("Tidegauge-Valid-For")
-    if answer.status != 200 or decision not in DECISIONS or valid_for is None or not math.isfinite(float(valid_for)):
-        raise ValueError(f"no advice: {answer.status} {decision} {valid_for}")
-    kept = float(valid_for) if decision == READ_LOCAL else min(float(valid_for), ELSEWHERE_SECONDS)
-    wait = answer.getheader("Tidegauge-Wait")
-    avoid = answer.getheader("Tidegauge-Avoid") or ""
+    if answer.status != 200:
+        raise ValueError(f"{answer.status} {answer.reason}")
+    decision, valid_for = answer.getheader("Tidegauge-Decision"), _seconds_in(answer, "Tidegauge-Valid-For")
+    if decision not in DECISIONS or valid_for is None:
+        raise ValueError(f"no advice that is known here: {decision}")
     return Advice(
         decision,
-        until=asked_at + kept,
+        until=asked_at + (valid_for if decision == READ_LOCAL else min(valid_for, ELSEWHERE_SECONDS)),
         read_region=answer.getheader("Tidegauge-Read-Region"),
-        wait_seconds=float(wait) if wait is not None else None,
-        avoid=frozenset(region.strip() for region in avoid.split(",") if region.strip()),
+        wait_seconds=_seconds_in(answer, "Tidegauge-Wait"),
+        avoid=_regions_in(answer, "Tidegauge-Avoid"),
+        rests_on=answer.getheader("Tidegauge-Rests-On"),
+        excluded=_regions_in(answer, "Tidegauge-Excluded"),
+        override_until=answer.getheader("Tidegauge-Override-Until"),
     )
+
+
+def _seconds_in(answer: http.client.HTTPResponse, header: str) -> float | None:
+    told = answer.getheader(header)
+    if told is None:
+        return None
+    seconds = float(told)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{header} is not finite")
+    return seconds
+
+
+def _regions_in(answer: http.client.HTTPResponse, header: str) -> frozenset[str]:
+    return frozenset(region.strip() for region in (answer.getheader(header) or "").split(",") if region.strip())
 
 
 class _Connection(http.client.HTTPConnection):
@@ -121,10 +183,6 @@ class _Connection(http.client.HTTPConnection):
     anew with every byte."""
 
     deadline = 0.0
-
-    def __init__(self, address: str) -> None:
-        # An IP address: looking a name up has no timeout.
-        super().__init__(address)
 
     def connect(self) -> None:
         self.sock = _DeadlineSocket(self)
@@ -141,7 +199,7 @@ class _Connection(http.client.HTTPConnection):
 
 class _DeadlineSocket(socket.socket):
     def __init__(self, connection: _Connection) -> None:
-        super().__init__(socket.AF_INET, socket.SOCK_STREAM)
+        super().__init__(socket.AF_INET6 if ":" in connection.host else socket.AF_INET, socket.SOCK_STREAM)
         self._connection = connection
 
     def sendall(self, *arguments: Any) -> None:
@@ -151,3 +209,20 @@ class _DeadlineSocket(socket.socket):
     def recv_into(self, *arguments: Any) -> int:
         self.settimeout(self._connection.left())
         return super().recv_into(*arguments)
+
+
+@dataclass
+class _Process:
+    """What a process has for itself. One that is forked inherits it, with the same connection underneath: both would ask on
+    it, and either hear what the other was told."""
+
+    id: int = field(default_factory=os.getpid)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    connection: _Connection | None = None
+    known: dict[str, Advice] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)
+
+    def disconnect(self) -> None:
+        if self.connection:
+            self.connection.close()
+            self.connection = None
