@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -92,8 +93,13 @@ impl Judge {
         let (mut steps, mut number) = (0_u64, 0);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let view = sources.view();
-            let stores = view.stores.iter().map(Arc::as_ref);
-            let mut transitions = judge::step(&mut verdicts, &rules, &sources.policies, stores, view.now);
+            let mut transitions = Vec::new();
+            for (place, store) in view.stores.iter().enumerate() {
+                let policy = sources.policies.get(place);
+                transitions.extend(judge::step_store(&mut verdicts, &rules, policy, (place, store), view.now));
+                // Those of many stores together would hold up whoever waits for this thread by milliseconds.
+                yield_now().await;
+            }
             let adopted = self.adopt(&mut verdicts, &rules, &view, &mut transitions);
             // What an alert's value is is as fresh as this.
             steps += 1;
@@ -102,7 +108,9 @@ impl Judge {
             let has_alerts = !(verdicts.alerts.is_empty() && published.alerts.is_empty());
             let refreshes = steps.is_multiple_of(REFRESH_STEPS) && has_alerts;
             let grew = published.states.len() != verdicts.states.len();
-            if !transitions.is_empty() || adopted.is_some() || refreshes || grew {
+            // Whoever is held to a decision is told for how long it has been calm.
+            let moved = published.standings != verdicts.standings;
+            if !transitions.is_empty() || adopted.is_some() || refreshes || grew || moved {
                 self.publish(verdicts.clone());
             }
             if let Some((count, done)) = adopted {

@@ -65,8 +65,8 @@ pub struct StateTransition {
     pub reason: String,
 }
 
-/// Assesses all pairs at `now` and brings states, alerts and advice up to date. Returns what changed; a pair that is gone is
-/// forgotten, and begins anew should it come back. `policies` are those of the stores, in their order.
+/// Assesses all pairs at `now` and brings states, alerts and advice up to date. Returns what changed. `policies` are those of
+/// the stores, in their order.
 pub fn step<'a>(
     verdicts: &mut Verdicts,
     rules: &[Rule],
@@ -74,24 +74,31 @@ pub fn step<'a>(
     snapshots: impl Iterator<Item = &'a StoreSnapshot>,
     now: Now,
 ) -> Vec<Transition> {
-    let mut transitions = Vec::new();
-    for (place, snapshot) in snapshots.enumerate() {
-        if verdicts.states.len() == place {
-            verdicts.states.push(BTreeMap::new());
-            verdicts.standings.push(BTreeMap::new());
-        }
-        let assess = |pair| (pair, assess(&snapshot.plan, pair, now));
-        let assessed: Vec<(&PairSnapshot, Assessment)> = snapshot.pairs.iter().map(assess).collect();
-        let alerts = verdicts.alerts.step(rules, (place, snapshot), &assessed, now);
-        let states = step_states(&mut verdicts.states[place], snapshot, assessed, now);
-        transitions.extend(states.into_iter().map(Transition::State));
-        transitions.extend(alerts.into_iter().map(Transition::Alert));
-        if let Some(policy) = policies.get(place) {
-            let advice = advice::standing::step(&mut verdicts.standings[place], snapshot, policy, now);
-            transitions.extend(advice.into_iter().map(Transition::Advice));
-        }
+    let stores = snapshots.enumerate();
+    stores.flat_map(|store| step_store(verdicts, rules, policies.get(store.0), store, now)).collect()
+}
+
+/// The same for one store, by its place; the stores before it have been looked at. A pair that is gone is forgotten, and
+/// begins anew should it come back.
+pub fn step_store(
+    verdicts: &mut Verdicts,
+    rules: &[Rule],
+    policy: Option<&Policy>,
+    (place, snapshot): (usize, &StoreSnapshot),
+    now: Now,
+) -> Vec<Transition> {
+    if verdicts.states.len() == place {
+        verdicts.states.push(BTreeMap::new());
+        verdicts.standings.push(BTreeMap::new());
     }
-    transitions
+    let assess = |pair| (pair, assess(&snapshot.plan, pair, now));
+    let assessed: Vec<(&PairSnapshot, Assessment)> = snapshot.pairs.iter().map(assess).collect();
+    let alerts = verdicts.alerts.step(rules, (place, snapshot), &assessed, now);
+    let states = step_states(&mut verdicts.states[place], snapshot, assessed, now);
+    let advice = policy.map(|policy| advice::standing::step(&mut verdicts.standings[place], snapshot, policy, now));
+    let states = states.into_iter().map(Transition::State);
+    let advice = advice.into_iter().flatten().map(Transition::Advice);
+    states.chain(alerts.into_iter().map(Transition::Alert)).chain(advice).collect()
 }
 
 fn step_states(

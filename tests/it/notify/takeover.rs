@@ -30,7 +30,7 @@ async fn a_restart_neither_loses_an_alert_nor_begins_it_anew() {
     assert_eq!(second.firing(), 1, "at once, and not when the rule's patience has passed again");
     world.until(seconds(115.0)).await;
     assert_eq!(beginnings(&fake), began);
-    let after = fake.messages().into_iter().find(|(at, _)| *at > restarted).unwrap();
+    let after = fake.messages().into_iter().find(|(at, _)| *at >= restarted).unwrap();
     assert!(after.0 - restarted < Span::from_millis(1_500), "told again after {:?}", after.0 - restarted);
     let (_, resolved) = fake.firing_and_resolved();
     assert_eq!(resolved, []);
