@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A signed span of time in nanoseconds, ±292 years.
 ///
@@ -150,6 +150,12 @@ impl Wall {
     /// The instant so many microseconds after 1970-01-01 UTC.
     pub const fn from_micros(micros: i64) -> Wall {
         Wall(micros)
+    }
+
+    /// The instant that RFC 3339 text names, in UTC and with a `Z`; `None` where it names none, or one before 1970.
+    pub fn from_rfc3339(text: &str) -> Option<Wall> {
+        let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_micros()).ok().map(Wall)
     }
 
     /// Microseconds since 1970-01-01 UTC.

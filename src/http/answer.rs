@@ -257,9 +257,7 @@ impl Parameters<'_> {
     /// An instant, where one was given.
     pub fn instant(&self, name: &str) -> Result<Option<Wall>, Problem> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        let at = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let micros = at.and_then(|since| i64::try_from(since.as_micros()).ok());
-        micros.map(|micros| Some(Wall::from_micros(micros))).ok_or_else(|| {
+        Wall::from_rfc3339(text).map(Some).ok_or_else(|| {
             let message = "is no instant since 1970 as RFC 3339 has it, in UTC, such as 2026-01-31T12:00:00.5Z";
             Problem::bad_data(format!("{name} {text:?} {message}"))
         })

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use reqwest::redirect::Policy;
@@ -157,11 +156,8 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Trouble> {
 }
 
 fn instant(text: &str) -> Result<Wall, Trouble> {
-    let at = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let micros = at.and_then(|since| i64::try_from(since.as_micros()).ok());
-    let micros =
-        micros.ok_or_else(|| Trouble::Refused(format!("its answer is no Alertmanager's: {text:?} is no time")))?;
-    Ok(Wall::from_micros(micros))
+    Wall::from_rfc3339(text)
+        .ok_or_else(|| Trouble::Refused(format!("its answer is no Alertmanager's: {text:?} is no time")))
 }
 
 /// Each cause in turn: the first alone says no more than that it failed.

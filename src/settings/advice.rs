@@ -136,12 +136,9 @@ fn one_override(mut section: Section<'_>) -> Option<Override> {
 
 /// An instant in UTC. One without quotes comes as text, too.
 fn instant(text: &str) -> Result<Wall, String> {
-    let at = humantime::parse_rfc3339(text).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let micros = at.and_then(|since| i64::try_from(since.as_micros()).ok());
-    let micros = micros.ok_or_else(|| {
+    Wall::from_rfc3339(text).ok_or_else(|| {
         format!("{text:?} is no date and time in UTC; use one that ends in Z, such as 2026-12-01T12:00:00Z")
-    })?;
-    Ok(Wall::from_micros(micros))
+    })
 }
 
 fn reason(text: &str) -> Result<String, String> {

@@ -9,30 +9,21 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
     let name = |region| store.region(region);
     let target = name(query.target);
     let bound = seconds(query.max_staleness);
+    let held_against = |source, age: Span, may_be: &str, within: &str| match query.basis {
+        Basis::Bound => format!(
+            "what {target} shows of {} {may_be} {} old, and {} when this answer ends: {within} {bound}",
+            name(source),
+            seconds(age),
+            seconds(age + query.valid_for)
+        ),
+        Basis::Estimate => {
+            format!("what is written in {} takes {} to {target}, {within} {bound}", name(source), seconds(age))
+        }
+    };
     let why = match advice.why {
-        Why::Fresh(Some((source, age))) => match query.basis {
-            Basis::Bound => format!(
-                "what {target} shows of {} is at most {} old, and {} when this answer ends: within {bound}",
-                name(source),
-                seconds(age),
-                seconds(age + query.valid_for)
-            ),
-            Basis::Estimate => {
-                format!("what is written in {} takes {} to {target}, within {bound}", name(source), seconds(age))
-            }
-        },
+        Why::Fresh(Some((source, age))) => held_against(source, age, "is at most", "within"),
         Why::Fresh(None) => format!("nothing that counts is older than allowed in {target}"),
-        Why::TooOld(source, age) => match query.basis {
-            Basis::Bound => format!(
-                "what {target} shows of {} may be {} old, and {} when this answer ends: over {bound}",
-                name(source),
-                seconds(age),
-                seconds(age + query.valid_for)
-            ),
-            Basis::Estimate => {
-                format!("what is written in {} takes {} to {target}, over {bound}", name(source), seconds(age))
-            }
-        },
+        Why::TooOld(source, age) => held_against(source, age, "may be", "over"),
         Why::NotKnown(source) => format!("it is not known how old what {target} shows of {} is", name(source)),
         Why::Unlisted => format!(
             "the store has a replica in {}, of which the settings say nothing and so nothing is measured; list it, or name the \
