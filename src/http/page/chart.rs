@@ -1,0 +1,64 @@
+//! Lines to look at. Each has a name that says the same in words.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+
+use super::words;
+use crate::core::assess::State;
+use crate::core::time::Wall;
+use crate::core::trace::{MINUTE, Trace};
+
+/// Minutes that a sparkline shows.
+const MINUTES: i64 = 60;
+/// Its height.
+const HIGH: f64 = 20.0;
+/// The lags at its bottom and at its top, in seconds. The same for all, so that they can be compared.
+const SCALE: (f64, f64) = (0.05, 300.0);
+
+/// The last hour of a pair: a line of the largest lag in each minute, a gap where none was known, and below it a mark for
+/// each minute in which something was wrong.
+pub(super) fn spark(trace: Option<&Trace>, now: Wall) -> Markup {
+    let newest = now.floor(MINUTE);
+    let (mut line, mut marks) = (String::new(), String::new());
+    let (mut least, mut most, mut bad) = (f64::INFINITY, f64::NEG_INFINITY, 0);
+    let mut before = None;
+    for (begin, minute) in trace.into_iter().flat_map(|trace| trace.newest_first(now)) {
+        let x = MINUTES - 1 - (newest - begin).as_micros() / MINUTE.as_micros();
+        if x < 0 {
+            break;
+        }
+        // Writing to strings cannot fail.
+        if minute.worst.is_some_and(|worst| !matches!(worst, State::Ok | State::Unknown)) {
+            bad += 1;
+            let _ = write!(marks, "M{x} 23h1");
+        }
+        let Some(lag) = minute.lag.map(f64::from) else { continue };
+        (least, most) = (least.min(lag), most.max(lag));
+        let command = if before == Some(x + 1) { 'L' } else { 'M' };
+        let _ = write!(line, "{command}{x} {:.1}", height(lag));
+        if command == 'M' {
+            // One that stands alone is still to be seen.
+            line.push_str("h.9");
+        }
+        before = Some(x);
+    }
+    let name = match (least <= most, bad) {
+        (false, _) => "last hour: no lag is known".to_owned(),
+        (true, 0) => format!("last hour: {} to {}", words::span(least), words::span(most)),
+        (true, bad) => format!("last hour: {} to {}, {bad} min with trouble", words::span(least), words::span(most)),
+    };
+    html! {
+        svg.spark viewBox="0 0 60 24" preserveAspectRatio="none" role="img" aria-label=(name) {
+            path d=(line) {}
+            @if !marks.is_empty() { path.marks d=(marks) {} }
+        }
+    }
+}
+
+/// Where a lag lies, from the top: logarithmic.
+fn height(lag: f64) -> f64 {
+    let (bottom, top) = (SCALE.0.ln(), SCALE.1.ln());
+    let share = (lag.max(SCALE.0).ln() - bottom) / (top - bottom);
+    1.0 + (HIGH - 2.0) * (1.0 - share.clamp(0.0, 1.0))
+}
