@@ -78,6 +78,8 @@ async function refresh() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.documentElement.classList.remove("stale");
+    // With thousands of pairs, to read the answer takes as long as to change the page: who clicks waits for one of the two.
+    await new Promise((go) => setTimeout(go));
     ({ title } = next);
     asOf = next.getElementById("live").textContent;
     document.title = title;
