@@ -1,14 +1,17 @@
 // Gauges as processes on free loopback ports. Each is ended by its own id.
 import { spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const BINARY = resolve(process.env.GAUGE ?? join(ROOT, "target/debug/tidegauge"));
+const HERE = dirname(fileURLToPath(import.meta.url));
+// The project's, of which this may be a copy under target/.
+let root = HERE;
+while (!existsSync(join(root, "Cargo.toml"))) root = dirname(root);
+const BINARY = resolve(root, process.env.GAUGE ?? "target/debug/tidegauge");
 
 async function freePort() {
   const probe = createServer();
@@ -39,7 +42,7 @@ export class Gauge {
     gauge.log = join(gauge.folder, "log");
     const log = openSync(gauge.log, "w");
     gauge.child = spawn(BINARY, args, {
-      cwd: ROOT,
+      cwd: root,
       // Nothing of the caller's settings: what is tested is the same everywhere.
       env: { PATH: process.env.PATH, TIDEGAUGE__SERVER__LISTEN: `127.0.0.1:${gauge.port}` },
       stdio: ["ignore", log, log],
@@ -80,5 +83,5 @@ export class Gauge {
   }
 }
 
-// A path from the project's root.
-export const fromRoot = (...parts) => join(ROOT, ...parts);
+// A file of these tests.
+export const ours = (name) => join(HERE, "..", name);

@@ -1,10 +1,10 @@
 // A gauge whose stores are in every state that simulated ones come into.
 import { cells } from "./browser.js";
-import { Gauge, fromRoot, until } from "./gauge.js";
+import { Gauge, ours, until } from "./gauge.js";
 
 export const STATES = ["lagging", "ok", "read_failing", "stalled", "throttled", "unknown", "write_failing"];
 
-export const startInEveryState = () => Gauge.start(["--config", fromRoot("tests/page/states.toml"), "run"]);
+export const startInEveryState = () => Gauge.start(["--config", ours("states.toml"), "run"]);
 
 // The cells, once every state is among them.
 export function inEveryState(page) {
