@@ -22,7 +22,7 @@ function settings() {
   const store = (place) => `
 [[stores]]
 name = "store-${place + 1}"
-heartbeat = { interval = "${OPTIMISED ? 20 : 60}s" }
+heartbeat = { interval = "${OPTIMISED ? 5 : 60}s" }
 regions = [${regions.join(", ")}]
 [stores.advice]
 max_staleness = "5m"

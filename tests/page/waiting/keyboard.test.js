@@ -89,7 +89,7 @@ test("a refresh leaves the focus, what is selected, what is open, and what is in
   const state = () =>
     page.evaluate(() => ({
       selected: String(getSelection()),
-      left: [...document.querySelectorAll(".scroll")].map((one) => one.scrollLeft),
+      left: window.scrolled.map((one) => (one.isConnected ? one.scrollLeft : "gone")),
       open: [...document.querySelectorAll("details")].map((one) => one.open),
       focus: document.activeElement === window.cell,
     }));
@@ -97,12 +97,15 @@ test("a refresh leaves the focus, what is selected, what is open, and what is in
     for (const details of document.querySelectorAll("details")) details.open = true;
     window.cell = document.activeElement;
     window.cell.scrollIntoView({ block: "start" });
-    for (const one of document.querySelectorAll(".scroll")) one.scrollLeft = 40;
+    // Those that are wide enough to stay so when a number gets shorter.
+    const lists = [...document.querySelectorAll(".scroll")];
+    window.scrolled = lists.filter((one) => one.scrollWidth > one.clientWidth + 40);
+    for (const one of window.scrolled) one.scrollLeft = 15;
     getSelection().selectAllChildren(document.querySelector("ul.legend"));
     return window.cell.getBoundingClientRect().top;
   });
   const then = await state();
-  assert.ok(then.selected.length > 50 && then.left.includes(40) && then.focus, JSON.stringify(then));
+  assert.ok(then.selected.length > 50 && then.left.includes(15) && then.focus, JSON.stringify(then));
   await refreshed(page, 3);
   assert.deepEqual(await state(), then);
   // What comes and goes above it moves the page, and not what somebody looks at.
