@@ -10,6 +10,7 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 export function launch() {
   return chromium.launch({
     executablePath: CHROMIUM,
+    headless: !process.env.HEADED,
     args: [
       "--no-sandbox",
       "--disable-gpu",
