@@ -52,7 +52,8 @@ impl Gauge {
         Gauge::planned(elapsed, |plan| Plan { local: Some(RegionId(0)), ..plan }, Nobody).await
     }
 
-    async fn planned(elapsed: Duration, change: impl FnOnce(Plan) -> Plan, provider: impl Provider) -> Gauge {
+    /// One of a changed plan.
+    pub async fn planned(elapsed: Duration, change: impl FnOnce(Plan) -> Plan, provider: impl Provider) -> Gauge {
         let settings = settings("");
         let clock = Clock::start_virtual(STARTED);
         let stop = CancellationToken::new();

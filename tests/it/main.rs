@@ -36,5 +36,6 @@ mod house;
 mod http;
 mod notify;
 mod openapi;
+mod page_pair;
 mod rules;
 mod visibility_http;

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::shown::{Choice, Shown};
 use super::{PATH, pair, store, words};
-use crate::core::alert::{Alert, Phase, Severity};
+use crate::core::alert::{Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::resources;
 
@@ -78,11 +78,20 @@ fn summary(shown: &Shown<'_>) -> String {
     }
 }
 
-/// What fires and what is pending, the worst first.
 fn alerts(shown: &Shown<'_>) -> Markup {
+    html! {
+        section aria-labelledby="alerts" {
+            h2 #alerts { "Alerts" }
+            (alerts_of(shown, |_| true))
+        }
+    }
+}
+
+/// What fires and what is pending of those that fit, the worst first.
+pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Markup {
     let view = shown.view;
     let of = |phase: Phase, severity: Severity| {
-        let alerts = view.verdicts.alerts.iter();
+        let alerts = view.verdicts.alerts.iter().filter(|(key, _)| fits(key));
         alerts.filter(move |(key, alert)| key.severity == severity && alert.phase() == phase).map(|(_, alert)| alert)
     };
     let phases = [Phase::Firing, Phase::Pending];
@@ -90,26 +99,23 @@ fn alerts(shown: &Shown<'_>) -> Markup {
     let all: Vec<(Phase, Severity, &Alert)> =
         ranks.flat_map(|(phase, severity)| of(phase, severity).map(move |alert| (phase, severity, alert))).collect();
     html! {
-        section aria-labelledby="alerts" {
-            h2 #alerts { "Alerts" }
-            @if all.is_empty() {
-                p { "Nothing fires, and nothing is pending." }
-            } @else {
-                table.list {
-                    thead { tr {
-                        th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
-                        th scope="col" { "For" } th scope="col" { "What and why" }
-                    } }
-                    tbody {
-                        @for (phase, severity, alert) in all {
-                            @let told = alert.annotations(&view.identity.runbooks);
-                            tr class=(phase.label()) {
-                                th scope="row" { (runbook(&alert.labels[0].1, &told["runbook_url"])) }
-                                td { (severity.label()) }
-                                td { (phase.label()) }
-                                td.number { (words::ago(alert.active_at, view.now.wall)) }
-                                td { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } }
-                            }
+        @if all.is_empty() {
+            p { "Nothing fires, and nothing is pending." }
+        } @else {
+            table.list {
+                thead { tr {
+                    th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
+                    th scope="col" { "For" } th scope="col" { "What and why" }
+                } }
+                tbody {
+                    @for (phase, severity, alert) in all {
+                        @let told = alert.annotations(&view.identity.runbooks);
+                        tr class=(phase.label()) {
+                            th scope="row" { (runbook(&alert.labels[0].1, &told["runbook_url"])) }
+                            td { (severity.label()) }
+                            td { (phase.label()) }
+                            td.number { (words::ago(alert.active_at, view.now.wall)) }
+                            td { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } }
                         }
                     }
                 }
@@ -119,7 +125,7 @@ fn alerts(shown: &Shown<'_>) -> Markup {
 }
 
 /// An alert's name; what to do about it, where that is an address and not a place in some folder.
-fn runbook(name: &str, address: &str) -> Markup {
+pub(super) fn runbook(name: &str, address: &str) -> Markup {
     html! {
         @if address.contains("://") { a href=(address) { (name) } } @else { (name) }
     }

@@ -1,0 +1,127 @@
+//! A pair's last hour, by the minute: how late it was at worst, and what was wrong.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+
+use super::super::words;
+use super::axis::{Axis, ago, seconds};
+use super::{ACROSS, MINUTES, Side, UP, plot, threshold};
+use crate::core::assess::State;
+use crate::core::time::{Span, Wall};
+use crate::core::trace::{MINUTE, Minute, Trace};
+
+/// How high a state's field is.
+const FIELD: f64 = 15.0;
+
+/// The chart, and the same as a table; nothing where nobody has looked yet.
+pub(in super::super) fn hour(trace: Option<&Trace>, warn_lag: Span, now: Wall) -> Option<Markup> {
+    let newest = now.floor(MINUTE);
+    let minutes = trace.into_iter().flat_map(|trace| trace.newest_first(now));
+    // By how many minutes before the running one.
+    let minutes = minutes.map(|(begin, minute)| ((newest - begin).as_micros() / MINUTE.as_micros(), begin, minute));
+    let minutes: Vec<(i64, Wall, Minute)> = minutes.take_while(|(back, ..)| *back < MINUTES).collect();
+    if minutes.is_empty() {
+        return None;
+    }
+    let warn_lag = warn_lag.as_secs_f64();
+    let lags = minutes.iter().filter_map(|(.., minute)| minute.lag.map(f64::from));
+    // The lowest part is the states'.
+    let y = Axis::logarithmic(lags.chain([warn_lag]), (UP.0 - FIELD - 4.0, UP.1));
+    let x = Axis::linear(MINUTES as f64 * 60.0, (ACROSS.1, ACROSS.0));
+    let inside = html! {
+        (threshold(&y, warn_lag))
+        path.line d=(line(&minutes, &y)) {}
+        @for (back, _, minute) in &minutes { @if let Some(state) = minute.worst { (field(*back, state)) } }
+    };
+    let sides = [
+        Side { axis: &x, title: "minute", number: ago },
+        Side { axis: &y, title: "largest current lag of each minute", number: seconds },
+    ];
+    Some(html! {
+        figure {
+            (plot(&name(&minutes), &sides[0], &sides[1], &inside))
+            figcaption {
+                "Below, the worst state of each minute, by its sign; plain where all was ok. Dashed: lagging above "
+                (words::span(warn_lag)) "."
+            }
+        }
+        details {
+            summary { "The same as a table" }
+            div.scroll {
+                table.figures {
+                    caption { "The last hour, the newest minute first" }
+                    thead { tr {
+                        th scope="col" { "Minute (UTC)" } th scope="col" { "Largest current lag" }
+                        th scope="col" { "Worst state" }
+                    } }
+                    tbody {
+                        @for (_, begin, minute) in &minutes {
+                            tr {
+                                th scope="row" { (words::instant(*begin)) }
+                                td.number { (minute.lag.map_or(words::UNKNOWN.into(), |lag| words::span(f64::from(lag)))) }
+                                td { (minute.worst.map_or(words::UNKNOWN, words::state)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// The left end of a minute, and its right one.
+fn across(back: i64) -> (f64, f64) {
+    let one = (ACROSS.1 - ACROSS.0) / MINUTES as f64;
+    let right = ACROSS.1 - back as f64 * one;
+    (right - one, right)
+}
+
+/// Each minute's lag as wide as the minute; a gap where none was known.
+fn line(minutes: &[(i64, Wall, Minute)], y: &Axis) -> String {
+    let mut line = String::new();
+    let mut before = None;
+    for (back, _, minute) in minutes {
+        let Some(lag) = minute.lag else { continue };
+        let (left, right) = across(*back);
+        let at = y.place(f64::from(lag));
+        let command = if before == Some(back - 1) { 'L' } else { 'M' };
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{command}{right:.1} {at:.1}H{left:.1}");
+        before = Some(*back);
+    }
+    line
+}
+
+/// A minute's state: its colour, and its sign where it is not what it should be.
+fn field(back: i64, state: State) -> Markup {
+    let (left, right) = across(back);
+    let top = UP.0 - FIELD;
+    html! {
+        rect.field.(state.label()) x=(format!("{:.1}", left)) y=(top) width=(format!("{:.1}", right - left)) height=(FIELD) {}
+        @if state != State::Ok {
+            text.field.(state.label()) x=(format!("{:.1}", (left + right) / 2.0)) y=(top + 11.0) { (words::sign(state)) }
+        }
+    }
+}
+
+/// What is to be seen, in words.
+fn name(minutes: &[(i64, Wall, Minute)]) -> String {
+    let lags = || minutes.iter().filter_map(|(.., minute)| minute.lag.map(f64::from));
+    let mut name = format!("largest current lag of each of the last {} minutes", minutes.len());
+    // Writing to a string cannot fail.
+    let _ = match lags().next() {
+        None => write!(name, ": none is known"),
+        Some(_) => {
+            let (least, most) = (lags().fold(f64::INFINITY, f64::min), lags().fold(0.0, f64::max));
+            write!(name, ": {} to {}", words::span(least), words::span(most))
+        }
+    };
+    for state in State::ALL {
+        let count = minutes.iter().filter(|(.., minute)| minute.worst == Some(state)).count();
+        if count > 0 {
+            let _ = write!(name, "; {} in {count}", words::state(state));
+        }
+    }
+    name
+}
