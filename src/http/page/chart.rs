@@ -105,7 +105,7 @@ pub(super) fn spark(trace: Option<&Trace>, now: Wall) -> Markup {
     };
     html! {
         svg.spark viewBox="0 0 60 24" preserveAspectRatio="none" role="img" aria-label=(name) {
-            path d=(line) {}
+            @if !line.is_empty() { path d=(line) {} }
             @if !marks.is_empty() { path.marks d=(marks) {} }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use maud::{DOCTYPE, Markup, html};
 
 use super::shown::{Choice, Shown};
-use super::{PATH, pair, store, words};
+use super::{PATH, SCRIPT, STYLE, pair, store, words};
 use crate::core::alert::{Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::resources;
@@ -156,13 +156,22 @@ fn legend() -> Markup {
     }
 }
 
+/// What else is served, but for the page's own parts. What must be asked for something cannot be followed from here.
 fn elsewhere() -> Markup {
+    let own = [PATH, STYLE.path, SCRIPT.path];
     html! {
         section aria-labelledby="elsewhere" {
             h2 #elsewhere { "Also here" }
             ul {
-                @for resource in resources().filter(|resource| resource.path != PATH) {
-                    li { a href=(resource.path.trim_start_matches('/')) { code { (resource.path) } } " " (resource.summary) }
+                @for resource in resources().filter(|resource| !own.contains(&resource.path)) {
+                    li {
+                        @if resource.parameters.iter().any(|parameter| parameter.required) {
+                            code { (resource.path) }
+                        } @else {
+                            a href=(resource.path.trim_start_matches('/')) { code { (resource.path) } }
+                        }
+                        " " (resource.summary)
+                    }
                 }
             }
         }

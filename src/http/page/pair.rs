@@ -19,7 +19,7 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>, one: &ShownPair
     let samples = chart::Samples::of(one.pair, plan.interval, now);
     html! {
         section.pair aria-labelledby="pair" {
-            h2 #pair { (store.name()) ": " (one.source) " → " (one.target) }
+            h2 #pair { (store.name()) ": " (one.source) " to " (one.target) }
             (headline(shown, one))
             div.side {
                 div { (figures::section(store, one, now)) }

@@ -70,9 +70,10 @@ fn matrix(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
         Choice::Pair(_, pair) => Some(pair),
         _ => None,
     };
+    let is_dense = targets.len() > WIDE_MAX;
     html! {
         div.scroll {
-            table.matrix.dense[targets.len() > WIDE_MAX] {
+            table.matrix.dense[is_dense] {
                 caption { (store.name()) ": current lag by source and target region" }
                 thead { tr {
                     th scope="col" { "from \\ to" }
@@ -84,7 +85,7 @@ fn matrix(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
                             th scope="row" { (store.store.region(*source)) }
                             @for target in &targets {
                                 @match store.pair(*source, *target) {
-                                    Some(one) => (cell(store, one, chosen == Some((*source, *target)))),
+                                    Some(one) => (cell(store, one, is_dense, chosen == Some((*source, *target)))),
                                     None => td.none {},
                                 }
                             }
@@ -96,22 +97,26 @@ fn matrix(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
     }
 }
 
-fn cell(store: &ShownStore<'_>, one: &ShownPair<'_>, is_chosen: bool) -> Markup {
+/// There may be thousands of these, so each has no more than it needs.
+fn cell(store: &ShownStore<'_>, one: &ShownPair<'_>, is_dense: bool, is_chosen: bool) -> Markup {
     let state = one.now.state;
     let lag = one.now.current_lag.map(|lag| words::span(lag.as_secs_f64()));
-    let name = format!(
-        "{} to {}: {}, {}",
+    let lag = lag.as_deref();
+    let name = format_args!(
+        "{} to {}: {}, {}{}",
         one.source,
         one.target,
         words::state(state),
-        lag.as_deref().map_or("lag not known".to_owned(), |lag| format!("lag {lag}"))
+        if lag.is_some() { "lag " } else { "lag not known" },
+        lag.unwrap_or_default()
     );
+    let is_ok = state == State::Ok;
     html! {
         td.(state.label()) {
             a href=(link(store, Some(one))) aria-label=(name) aria-current=[is_chosen.then_some("true")] {
-                span.sign { (words::sign(state)) }
-                @if state != State::Ok { span.word { (words::state(state)) } }
-                span.lag { (lag.as_deref().unwrap_or(words::UNKNOWN)) }
+                @if !is_ok || !is_dense { b { (words::sign(state)) } }
+                @if !is_ok && !is_dense { b { (words::state(state)) } }
+                span { (lag.unwrap_or(words::UNKNOWN)) }
             }
         }
     }

@@ -31,7 +31,8 @@ pub(in super::super) fn hour(trace: Option<&Trace>, warn_lag: Span, now: Wall) -
     let x = Axis::linear(MINUTES as f64 * 60.0, (ACROSS.1, ACROSS.0));
     let inside = html! {
         (threshold(&y, warn_lag))
-        path.line d=(line(&minutes, &y)) {}
+        @let line = line(&minutes, &y);
+        @if !line.is_empty() { path.line d=(line) {} }
         @for (back, _, minute) in &minutes { @if let Some(state) = minute.worst { (field(*back, state)) } }
     };
     let sides = [
