@@ -22,7 +22,13 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>, one: &ShownPair
             h2 #pair { (store.name()) ": " (one.source) " to " (one.target) }
             (headline(shown, one))
             div.side {
-                div { (figures::section(store, one, now)) }
+                div {
+                    (figures::section(store, one, now))
+                    (times::quantiles(one))
+                    (provider::section(store, one, now))
+                    h3 { "The same as JSON" }
+                    (elsewhere(store, one))
+                }
                 div {
                     h3 { "Last samples" }
                     @if samples.is_empty() {
@@ -36,12 +42,7 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>, one: &ShownPair
                         Some(hour) => (hour),
                         None => p { "Nobody has looked yet." },
                     }
-                }
-                div { (times::section(store, one)) }
-                div {
-                    (provider::section(store, one, now))
-                    h3 { "The same as JSON" }
-                    (elsewhere(store, one))
+                    (times::visibility(store, one))
                 }
             }
             h3 { "Alerts of this pair and of its regions" }

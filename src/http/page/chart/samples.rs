@@ -123,7 +123,10 @@ pub(in super::super) fn samples(samples: &Samples<'_>, warn_lag: Span) -> Markup
     let near = Some(warn_lag).filter(|warn_lag| *warn_lag <= 2.0 * most);
     let (right, left) = (ACROSS.1, ACROSS.0);
     let x = Axis::linear(oldest, (right, left));
-    let y = Axis::fitting(uppers.chain(age).chain(near), UP);
+    // Far below all of the upper ends a lower one says as little as none.
+    let least = uppers.clone().fold(f64::INFINITY, f64::min) / 10.0;
+    let lowers = samples.all.iter().map(|sample| sample.bracket.lower.as_secs_f64()).filter(|lower| *lower >= least);
+    let y = Axis::fitting(uppers.chain(lowers).chain(age).chain(near), UP);
     let inside = html! {
         (threshold(&y, warn_lag))
         @if let Some(unseen) = samples.unseen { path.unseen d=(waiting(unseen, &x, &y)) {} }

@@ -11,18 +11,11 @@ const WINDOWS: [&str; 3] = ["1 min", "10 min", "60 min"];
 /// The probabilities that are listed.
 const LISTED: [f64; 3] = [0.5, 0.9, 0.99];
 
-pub(super) fn section(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Markup {
-    html! {
-        h3 { "Lag of what arrived" }
-        (quantiles(one))
-        h3 { "How soon a write is visible" }
-        (visibility(store, one))
-    }
-}
-
-fn quantiles(one: &ShownPair<'_>) -> Markup {
+/// What the samples' lags were.
+pub(super) fn quantiles(one: &ShownPair<'_>) -> Markup {
     let known = |known: Option<f64>| known.map_or(words::UNKNOWN.into(), words::span);
     html! {
+        h3 { "Lag of what arrived" }
         div.scroll {
             table.figures {
                 caption { "Quantiles of the samples; a dash where there are too few, or too many heartbeats still to come" }
@@ -47,12 +40,13 @@ fn quantiles(one: &ShownPair<'_>) -> Markup {
 }
 
 /// The band, and what can be read off it.
-fn visibility(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Markup {
+pub(super) fn visibility(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Markup {
     let plan = &store.store.plan;
     let of = |confidence: f64| within(plan, one.pair, confidence, None);
     let drawn = of(LISTED[1]).lookback;
     let curve = &one.pair.visibility[drawn as usize];
     html! {
+        h3 { "How soon a write is visible" }
         @if plan.observer {
             p { "An observer counts no samples: ask the cell's gauge." }
         } @else {
