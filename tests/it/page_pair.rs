@@ -328,6 +328,33 @@ async fn a_pair_of_two_clocks_says_what_bounds_their_difference() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_samples_of_two_clocks_are_bars_and_what_bounds_the_clocks_is_a_figure() {
+    let gauge = Gauge::of_two(Duration::from_secs(90)).await;
+    let query = "?store=orders&source_region=eu-west-1&target_region=us-east-1";
+    let page = ask(&gauge, query).await;
+    let pair = &gauge.pairs(query).await[0];
+    assert_eq!(pair["clock"], "two");
+    let [min, max] = ["min_seconds", "max_seconds"].map(|end| pair["offset"][end].as_f64().unwrap());
+    assert!(min < 0.0, "each is behind the other by a lag at most: {pair}");
+    let (offset, by) = figure(&page, "Clock offset");
+    assert_eq!(offset, format!("{min:.2} s to {max:.2} s"));
+    assert!(by.ends_with(&format!("by {}", pair["offset"]["basis"].as_str().unwrap())), "{by}");
+    assert_eq!(figure(&page, "Overdue").0, format!("{:.2} s", pair["overdue_seconds"].as_f64().unwrap()));
+    let samples = gauge.get(&format!("/api/v1/samples{query}")).await.json();
+    let samples = samples["data"]["samples"].as_array().unwrap().clone();
+    assert!(samples.len() > 60);
+    let chart = chart(&page, "lag of the last");
+    let up = scale(chart, "up", "y");
+    for ([_, bottom, top], sample) in bars(chart).into_iter().rev().zip(&samples) {
+        let [lower, upper] = ["lower_seconds", "upper_seconds"].map(|end| sample[end].as_f64().unwrap());
+        assert!(
+            (up(bottom) - lower).abs() < 0.02 && (up(top) - upper).abs() < 0.02,
+            "{sample} is at {bottom} to {top}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_observer_says_who_has_what_it_does_not_keep() {
     let change = |plan| Plan { observer: true, local: Some(RegionId(0)), ..plan };
     let gauge = Gauge::planned(Duration::from_secs(30), change, Nobody).await;

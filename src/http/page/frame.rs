@@ -1,13 +1,12 @@
 //! The page as a whole: who speaks, how it stands, what fires, and then the stores.
 
-use std::fmt::Write;
-
 use maud::{DOCTYPE, Markup, html};
 
-use super::shown::{Choice, Shown};
+use super::shown::{Choice, Shown, ShownPair};
 use super::{PATH, SCRIPT, STYLE, pair, store, words};
-use crate::core::alert::{Alert, Key, Phase, Severity};
+use crate::core::alert::{self, Alert, Key, Phase, Severity};
 use crate::core::assess::State;
+use crate::http::alerts::PHASES;
 use crate::http::resources;
 
 /// Without the script the page is asked for anew so often, in seconds.
@@ -45,6 +44,7 @@ pub(super) fn page(shown: &Shown<'_>) -> Markup {
                 }
                 main {
                     p #summary role="status" .bad[shown.pairs().any(|one| !one.is_ok())] { (summary) }
+                    (contents(shown))
                     (alerts(shown))
                     (pair_of(shown))
                     @for store in shown.wanted() { (store::section(shown, store)) }
@@ -59,67 +59,126 @@ pub(super) fn page(shown: &Shown<'_>) -> Markup {
 /// How it stands, in a line.
 fn summary(shown: &Shown<'_>) -> String {
     let all = shown.pairs().count();
-    let ok = shown.pairs().filter(|one| one.is_ok()).count();
-    match (all, all - ok) {
+    let bad = shown.pairs().filter(|one| !one.is_ok()).count();
+    match (all, bad) {
         (0, _) => "No region pair is measured here".into(),
         (1, 0) => "The region pair is ok".into(),
         (_, 0) => format!("All {all} region pairs are ok"),
-        (_, bad) => {
-            let mut text = format!("{bad} of {all} region pairs {} not ok: ", if bad == 1 { "is" } else { "are" });
-            let states = State::ALL.into_iter().filter(|state| *state != State::Ok);
-            let counts = states.map(|state| (state, shown.pairs().filter(|one| one.now.state == state).count()));
-            for (place, (state, count)) in counts.filter(|(_, count)| *count > 0).enumerate() {
-                let comma = if place == 0 { "" } else { ", " };
-                // Writing to a string cannot fail.
-                let _ = write!(text, "{comma}{count} {}", words::state(state));
+        (_, 1) => format!("1 of {all} region pairs is not ok: {}", states(shown.pairs())),
+        (_, bad) => format!("{bad} of {all} region pairs are not ok: {}", states(shown.pairs())),
+    }
+}
+
+/// How many pairs are in each state but `ok`.
+fn states<'a>(pairs: impl Iterator<Item = &'a ShownPair<'a>> + Clone) -> String {
+    let states = State::ALL.into_iter().filter(|state| *state != State::Ok);
+    let counts = states.map(|state| (state, pairs.clone().filter(|one| one.now.state == state).count()));
+    let told = counts.filter(|(_, count)| *count > 0).map(|(state, count)| format!("{count} {}", words::state(state)));
+    told.collect::<Vec<String>>().join(", ")
+}
+
+/// Where the stores are, where there are several, and which of them to look at first.
+fn contents(shown: &Shown<'_>) -> Markup {
+    let mut stores: Vec<_> = shown.wanted().map(|store| (store, states(store.pairs.iter()))).collect();
+    if stores.len() < 2 {
+        return html! {};
+    }
+    stores.sort_by_key(|(_, bad)| bad.is_empty());
+    html! {
+        nav aria-label="Stores" {
+            ul {
+                @for (store, bad) in stores {
+                    li {
+                        a href={ "#store-" (store.place) } { (store.name()) } " "
+                        @if bad.is_empty() { (store.pairs.len()) " ok" } @else { b { (bad) } }
+                    }
+                }
             }
-            text
         }
     }
 }
 
+/// Alerts of one rule about one store that have come as far.
+struct Alike<'a> {
+    severity: Severity,
+    phase: Phase,
+    name: &'a str,
+    store: &'a str,
+    /// The oldest first.
+    alerts: Vec<&'a Alert>,
+}
+
+/// What fires and what is pending of those that fit, the worst first.
+fn alike<'a>(shown: &'a Shown<'_>, fits: impl Fn(&Key) -> bool) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'_>> = Vec::new();
+    for (key, alert) in shown.view.verdicts.alerts.iter().filter(|(key, _)| fits(key)) {
+        let label = |wanted: &str| {
+            let found = alert.labels.iter().find(|(name, _)| *name == wanted);
+            found.map_or("", |(_, value)| &**value)
+        };
+        let (severity, phase, name, store) = (key.severity, alert.phase(), label("alertname"), label("store"));
+        let is_alike = |group: &&mut Alike<'_>| {
+            (group.severity, group.phase, group.name, group.store) == (severity, phase, name, store)
+        };
+        match groups.iter_mut().find(is_alike) {
+            Some(group) => group.alerts.push(alert),
+            None => groups.push(Alike { severity, phase, name, store, alerts: vec![alert] }),
+        }
+    }
+    groups.retain(|group| PHASES.contains(&group.phase));
+    for group in &mut groups {
+        group.alerts.sort_by_key(|alert| alert.active_at);
+    }
+    let rank = |phase: Phase| PHASES.iter().position(|one| *one == phase);
+    groups.sort_by_key(|group| (rank(group.phase), group.severity, group.alerts[0].active_at));
+    groups
+}
+
+/// Those of the stores that were asked for.
 fn alerts(shown: &Shown<'_>) -> Markup {
     html! {
         section aria-labelledby="alerts" {
             h2 #alerts { "Alerts" }
-            (alerts_of(shown, |_| true))
+            (alerts_of(shown, |key| shown.wanted().any(|wanted| wanted.place == key.store)))
         }
     }
 }
 
-/// What fires and what is pending of those that fit, the worst first.
+/// Those that fit, as a table.
 pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Markup {
+    let groups = alike(shown, fits);
     let view = shown.view;
-    let of = |phase: Phase, severity: Severity| {
-        let alerts = view.verdicts.alerts.iter().filter(|(key, _)| fits(key));
-        alerts.filter(move |(key, alert)| key.severity == severity && alert.phase() == phase).map(|(_, alert)| alert)
-    };
-    let phases = [Phase::Firing, Phase::Pending];
-    let ranks = phases.into_iter().flat_map(|phase| Severity::ALL.map(|severity| (phase, severity)));
-    let all: Vec<(Phase, Severity, &Alert)> =
-        ranks.flat_map(|(phase, severity)| of(phase, severity).map(move |alert| (phase, severity, alert))).collect();
+    let told = |alert: &Alert| html! { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } };
     html! {
-        @if all.is_empty() {
+        @if groups.is_empty() {
             p { "Nothing fires, and nothing is pending." }
         } @else {
-            table.list {
+            div.scroll { table.list {
                 thead { tr {
                     th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
                     th scope="col" { "For" } th scope="col" { "What and why" }
                 } }
                 tbody {
-                    @for (phase, severity, alert) in all {
-                        @let told = alert.annotations(&view.identity.runbooks);
-                        tr class=(phase.label()) {
-                            th scope="row" { (runbook(&alert.labels[0].1, &told["runbook_url"])) }
+                    @for Alike { severity, phase, name, alerts, .. } in &groups {
+                        @let runbooks = alert::runbook(&view.identity.runbooks, name);
+                        tr.(phase.label()) {
+                            th scope="row" { (runbook(name, &runbooks)) }
                             td { (severity.label()) }
                             td { (phase.label()) }
-                            td.number { (words::ago(alert.active_at, view.now.wall)) }
-                            td { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } }
+                            td.number { (words::ago(alerts[0].active_at, view.now.wall)) }
+                            td {
+                                (told(alerts[0]))
+                                @if let [_, others @ ..] = &alerts[..] && !others.is_empty() {
+                                    details {
+                                        summary { "and " (others.len()) " more" }
+                                        ul { @for other in others { li { (told(other)) } } }
+                                    }
+                                }
+                            }
                         }
                     }
                 }
-            }
+            } }
         }
     }
 }

@@ -97,7 +97,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Every pair of every store, whatever was asked for.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = &ShownPair<'a>> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = &ShownPair<'a>> + Clone {
         self.stores.iter().flat_map(|store| &store.pairs)
     }
 }

@@ -44,16 +44,21 @@ pub(super) fn link(store: &ShownStore<'_>, pair: Option<&ShownPair<'_>>) -> Stri
     query.finish().replace("?&", "?")
 }
 
+/// A duration as it is written in the settings.
+fn setting(span: Span) -> String {
+    humantime::format_duration(span.to_duration()).to_string()
+}
+
 /// What is measured, and how.
 fn facts(store: &ShownStore<'_>) -> Markup {
     let plan = &store.store.plan;
     let regions = plan.region_ids().count();
     html! {
         p.facts {
-            (plan.kind) " · " (regions) " regions · a heartbeat every " (words::span(plan.interval.as_secs_f64()))
+            (plan.kind) " · " (regions) " regions · a heartbeat every " (setting(plan.interval))
             @if plan.slots > 1 { " in each of " (plan.slots) " slots" }
             " · " (plan.placement.label()) " · " (plan.consistency.label()) " reads · lagging above "
-            (words::span(plan.warn_lag.as_secs_f64()))
+            (setting(plan.warn_lag))
             @if let Some(local) = plan.local { " · local to " (store.store.region(local)) }
         }
     }
@@ -144,7 +149,9 @@ fn list(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
                         th scope="col" { "Pair" } th scope="col" { "State" } th scope="col" { "For" }
                         th scope="col" { "Lag now" } th scope="col" { abbr title="median of the last ten minutes" { "p50" } }
                         th scope="col" { abbr title="99th percentile of the last ten minutes" { "p99" } }
-                        th scope="col" { "Last hour" } th scope="col" { "Provider" } th scope="col" { "Why" }
+                        th scope="col" { "Last hour" }
+                        @if store.store.plan.polling.is_some() { th scope="col" { "Provider" } }
+                        th scope="col" { "Why" }
                     } }
                     tbody { @for one in rows { (row(shown, store, one)) } }
                 }
@@ -169,7 +176,7 @@ fn row(shown: &Shown<'_>, store: &ShownStore<'_>, one: &ShownPair<'_>) -> Markup
             td.number { (quantile(one.pair.summary[1].p50)) }
             td.number { (quantile(one.pair.summary[1].p99)) }
             td { (chart::spark(one.trace, now.wall)) }
-            td { (said(one)) }
+            @if store.store.plan.polling.is_some() { td { (said(one)) } }
             td.why { (one.now.reason) }
         }
     }
@@ -254,7 +261,7 @@ fn provider(store: &ShownStore<'_>) -> Markup {
                 None => p { "It is not asked for its own figures here." },
                 Some(polling) => {
                     p {
-                        "Asked every " (words::span(polling.every.as_secs_f64())) ". It agrees with the heartbeats on "
+                        "Asked every " (setting(polling.every)) ". It agrees with the heartbeats on "
                         (count(&[Verdict::Agrees])) " pairs, disagrees on " (off) ", and on " (count(&[Verdict::Unknown]))
                         " that is not known."
                     }

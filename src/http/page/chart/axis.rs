@@ -43,7 +43,7 @@ const RANGE_MAX: f64 = 1e5;
 
 /// From numbers to places.
 #[derive(Clone, PartialEq, Debug)]
-pub(in super::super) struct Axis {
+pub(super) struct Axis {
     is_logarithmic: bool,
     numbers: (f64, f64),
     places: (f64, f64),
@@ -53,7 +53,7 @@ pub(in super::super) struct Axis {
 
 impl Axis {
     /// From 0 to a round number that is not below `most`.
-    pub(in super::super) fn linear(most: f64, places: (f64, f64)) -> Axis {
+    pub(super) fn linear(most: f64, places: (f64, f64)) -> Axis {
         let most = if most.is_finite() && most > STEPS[0] { most } else { STEPS[0] };
         // What is longer than the longest of them is no number to be read off to the day.
         let step = STEPS.into_iter().find(|step| most <= step * STEPS_MAX).unwrap_or(most / STEPS_MAX);
@@ -63,13 +63,13 @@ impl Axis {
     }
 
     /// Of probabilities, from none to certainty.
-    pub(in super::super) fn probability(places: (f64, f64)) -> Axis {
+    pub(super) fn probability(places: (f64, f64)) -> Axis {
         Axis { is_logarithmic: false, numbers: (0.0, 1.0), places, ticks: vec![0.0, 0.25, 0.5, 0.75, 1.0] }
     }
 
     /// Logarithmic, from a round number that is not above the least of these to one that is not below the largest. What is
     /// not above 0 lies at its beginning.
-    pub(in super::super) fn logarithmic(all: impl Iterator<Item = f64>, places: (f64, f64)) -> Axis {
+    pub(super) fn logarithmic(all: impl Iterator<Item = f64>, places: (f64, f64)) -> Axis {
         let (least, most) = all
             .filter(|one| one.is_finite() && *one > 0.0)
             .fold((f64::INFINITY, 0.0_f64), |(least, most), one| (least.min(one), most.max(one)));
@@ -79,11 +79,14 @@ impl Axis {
         let begin = STEPS.into_iter().rfind(|step| *step <= least && *step < end).unwrap_or(STEPS[0]);
         let within: Vec<f64> = STEPS.into_iter().filter(|step| (begin..=end).contains(step)).collect();
         let each = within.len().div_ceil(NUMBERS_MAX).max(1);
-        Axis { is_logarithmic: true, numbers: (begin, end), places, ticks: within.into_iter().step_by(each).collect() }
+        // How far it reaches matters more than where it begins.
+        let mut ticks: Vec<f64> = within.into_iter().rev().step_by(each).collect();
+        ticks.reverse();
+        Axis { is_logarithmic: true, numbers: (begin, end), places, ticks }
     }
 
     /// Of these: linear, unless that would press most of them flat.
-    pub(in super::super) fn fitting(all: impl Iterator<Item = f64>, places: (f64, f64)) -> Axis {
+    pub(super) fn fitting(all: impl Iterator<Item = f64>, places: (f64, f64)) -> Axis {
         let mut all: Vec<f64> = all.filter(|one| one.is_finite() && *one > 0.0).collect();
         all.sort_by(f64::total_cmp);
         let most = all.last().copied().unwrap_or_default();
@@ -94,7 +97,7 @@ impl Axis {
     }
 
     /// Where a number lies; what is beyond an end lies at it.
-    pub(in super::super) fn place(&self, number: f64) -> f64 {
+    pub(super) fn place(&self, number: f64) -> f64 {
         let of = |number: f64| if self.is_logarithmic { number.max(self.numbers.0).ln() } else { number };
         let (begin, end) = (of(self.numbers.0), of(self.numbers.1));
         let share = (of(number) - begin) / (end - begin);
@@ -104,18 +107,18 @@ impl Axis {
     }
 
     /// Whether a number is not beyond its end.
-    pub(in super::super) fn holds(&self, number: f64) -> bool {
+    pub(super) fn holds(&self, number: f64) -> bool {
         number <= self.numbers.1
     }
 
     /// What to call it, where that matters to who reads it.
-    pub(in super::super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         if self.is_logarithmic { ", logarithmic" } else { "" }
     }
 }
 
 /// A number of seconds as it stands beside an axis.
-pub(in super::super) fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     let (number, unit) = match seconds {
         _ if seconds < 120.0 => (seconds, "s"),
         _ if seconds < 7_200.0 => (seconds / 60.0, "min"),
@@ -126,7 +129,7 @@ pub(in super::super) fn seconds(seconds: f64) -> String {
 }
 
 /// The same of how long ago something was.
-pub(in super::super) fn ago(ago: f64) -> String {
+pub(super) fn ago(ago: f64) -> String {
     if ago == 0.0 { "now".into() } else { format!("−{}", seconds(ago)) }
 }
 
