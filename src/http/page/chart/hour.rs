@@ -126,3 +126,44 @@ fn name(minutes: &[(i64, Wall, Minute)]) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many minutes back, with that lag and that worst state.
+    fn minutes(all: &[(i64, Option<f32>, State)]) -> Vec<(i64, Wall, Minute)> {
+        let minute = |(back, lag, worst): &(i64, Option<f32>, State)| {
+            (*back, Wall::from_micros(0), Minute { lag: *lag, worst: Some(*worst) })
+        };
+        all.iter().map(minute).collect()
+    }
+
+    #[test]
+    fn a_minute_of_which_no_lag_is_known_is_a_gap() {
+        let y = Axis::linear(10.0, (100.0, 0.0));
+        let known = minutes(&[(0, Some(5.0), State::Ok), (1, Some(1.0), State::Ok), (3, Some(2.0), State::Ok)]);
+        let [one, two, three, four] = [0, 1, 2, 3].map(across);
+        let line = line(&known, &y);
+        let wanted =
+            format!("M{:.1} 50.0H{:.1}L{:.1} 90.0H{:.1}M{:.1} 80.0H{:.1}", one.1, one.0, two.1, two.0, four.1, four.0);
+        assert_eq!(line, wanted);
+        assert_eq!((one.1, three.0), (ACROSS.1, four.1), "minutes touch each other");
+        let nothing = minutes(&[(0, None, State::ReadFailing)]);
+        assert_eq!(super::line(&nothing, &y), "");
+    }
+
+    #[test]
+    fn a_state_has_its_colour_and_a_sign_unless_all_is_ok() {
+        let (stalled, ok) = (field(0, State::Stalled).into_string(), field(0, State::Ok).into_string());
+        assert!(stalled.contains("class=\"field stalled\"") && stalled.contains("■</text>"), "{stalled}");
+        assert!(ok.contains("class=\"field ok\"") && !ok.contains("<text"), "{ok}");
+    }
+
+    #[test]
+    fn its_name_has_the_range_and_counts_the_minutes_of_each_state() {
+        let all = minutes(&[(0, None, State::Stalled), (1, Some(20.0), State::Stalled), (2, Some(0.8), State::Ok)]);
+        let wanted = "largest current lag of each of the last 3 minutes: 0.80 s to 20.0 s; stalled in 2; ok in 1";
+        assert_eq!(name(&all), wanted);
+    }
+}

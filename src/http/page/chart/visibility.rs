@@ -71,3 +71,53 @@ fn name(curve: &Visibility, last: Option<Probability>) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::window::LISTED;
+
+    /// Of four heartbeats, which is as few as say something: 10 % within 0.5 s to 1 s, 20 % within 1 s to 1.5 s.
+    fn few() -> Visibility {
+        let mut curve = Visibility { count: 4, ..Visibility::default() };
+        (curve.optimistic[0], curve.pessimistic[0]) = (Some(0.5), Some(1.0));
+        (curve.optimistic[1], curve.pessimistic[1]) = (Some(1.0), Some(1.5));
+        curve
+    }
+
+    #[test]
+    fn each_edge_is_a_stair_whose_steps_are_where_the_times_are() {
+        let svg = visibility(&few()).unwrap().into_string();
+        let x = Axis::fitting([0.5, 1.0, 1.5].map(|time| time * 1.1).into_iter(), ACROSS);
+        let y = Axis::probability(UP);
+        let stair = |heights: [f64; 4]| {
+            let times = [0.0, 0.5, 1.0, 1.5].map(|time| x.place(time));
+            let ends = [times[1], times[2], times[3], ACROSS.1];
+            let steps = times.iter().zip(ends).zip(heights);
+            let corners: Vec<(f64, f64)> =
+                steps.flat_map(|((from, to), height)| [(*from, y.place(height)), (to, y.place(height))]).collect();
+            format!("d=\"M{}\"", points(corners.iter()))
+        };
+        // Four successes leave a fifth of doubt.
+        assert!(svg.contains(&stair([0.1, 0.2, 0.8, 0.8])), "{svg}");
+        assert!(svg.contains(&stair([0.0, 0.0, 0.1, 0.2])), "{svg}");
+        let said =
+            "from 4 heartbeats: the probability that a write is visible rises to between 20 % and 80 % after 1.50 s";
+        assert!(svg.contains(said), "{svg}");
+    }
+
+    #[test]
+    fn fewer_say_nothing() {
+        assert!(visibility(&Visibility { count: 3, ..few() }).is_none());
+        assert!(visibility(&Visibility::default()).is_none());
+    }
+
+    #[test]
+    fn times_of_nothing_and_times_of_days_have_their_places() {
+        for times in [[Some(0.0); LISTED], [Some(200_000.0); LISTED], [None; LISTED]] {
+            let curve = Visibility { count: 4_000, optimistic: [Some(0.0); LISTED], pessimistic: times };
+            let svg = visibility(&curve).unwrap().into_string();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        }
+    }
+}
