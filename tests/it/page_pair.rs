@@ -288,7 +288,7 @@ async fn at_the_start_nothing_reads_as_a_number() {
     }
     assert!(shown.contains("Too few heartbeats became visible in the last hour: 0."), "{shown}");
     let hour = attributes(chart_of_hour(&page), "aria-label")[0];
-    assert_eq!(hour, "largest current lag of each of the last 1 minutes: none is known; unknown in 1");
+    assert_eq!(hour, "largest current lag by the minute, over 1 min: none is known; unknown in 1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,7 +297,7 @@ async fn of_one_sample_there_is_one_bar() {
     let page = ask(&gauge, PAIR).await;
     let samples = gauge.get(&format!("/api/v1/samples{PAIR}")).await.json();
     assert_eq!(samples["data"]["samples"].as_array().unwrap().len(), 1, "{samples}");
-    assert_eq!(bars(chart(&page, "lag of the last 1 ")).len(), 1);
+    assert_eq!(bars(chart(&page, "lag of the last heartbeats that became visible, 1 of them")).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

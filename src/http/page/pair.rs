@@ -102,23 +102,21 @@ fn table(samples: &chart::Samples<'_>, has_slots: bool) -> Markup {
     html! {
         details {
             summary { "The same as a table" }
-            div.scroll {
-                table.figures {
-                    caption { "The last samples, the newest first" }
-                    thead { tr {
-                        th scope="col" { "Seen at (UTC)" } th scope="col" { "Lag at least" } th scope="col" { "Lag at most" }
-                        @if has_slots { th scope="col" { "Slot" } }
-                        th scope="col" { "Kind" }
-                    } }
-                    tbody {
-                        @for sample in samples.newest_first() {
-                            tr {
-                                th scope="row" { (words::moment(sample.seen_at)) }
-                                td.number { (words::seconds(Some(sample.bracket.lower.as_secs_f64()))) }
-                                td.number { (words::seconds(Some(sample.bracket.upper.as_secs_f64()))) }
-                                @if has_slots { td.number { (sample.slot) } }
-                                td { (kind(sample)) }
-                            }
+            table.figures {
+                caption { "The last samples, the newest first" }
+                thead { tr {
+                    th scope="col" { "Seen at (UTC)" } th scope="col" { "Lag at least" } th scope="col" { "Lag at most" }
+                    @if has_slots { th scope="col" { "Slot" } }
+                    th scope="col" { "Kind" }
+                } }
+                tbody {
+                    @for sample in samples.newest_first() {
+                        tr {
+                            th scope="row" { (words::moment(sample.seen_at)) }
+                            td.number { (words::seconds(Some(sample.bracket.lower.as_secs_f64()))) }
+                            td.number { (words::seconds(Some(sample.bracket.upper.as_secs_f64()))) }
+                            @if has_slots { td.number { (sample.slot) } }
+                            td { (kind(sample)) }
                         }
                     }
                 }

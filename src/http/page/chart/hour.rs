@@ -49,20 +49,18 @@ pub(in super::super) fn hour(trace: Option<&Trace>, warn_lag: Span, now: Wall) -
         }
         details {
             summary { "The same as a table" }
-            div.scroll {
-                table.figures {
-                    caption { "The last hour, the newest minute first" }
-                    thead { tr {
-                        th scope="col" { "Minute (UTC)" } th scope="col" { "Largest current lag" }
-                        th scope="col" { "Worst state" }
-                    } }
-                    tbody {
-                        @for (_, begin, minute) in &minutes {
-                            tr {
-                                th scope="row" { (words::instant(*begin)) }
-                                td.number { (minute.lag.map_or(words::UNKNOWN.into(), |lag| words::span(f64::from(lag)))) }
-                                td { (minute.worst.map_or(words::UNKNOWN, words::state)) }
-                            }
+            table.figures {
+                caption { "The last hour, the newest minute first" }
+                thead { tr {
+                    th scope="col" { "Minute (UTC)" } th scope="col" { "Largest current lag" }
+                    th scope="col" { "Worst state" }
+                } }
+                tbody {
+                    @for (_, begin, minute) in &minutes {
+                        tr {
+                            th scope="row" { (words::instant(*begin)) }
+                            td.number { (minute.lag.map_or(words::UNKNOWN.into(), |lag| words::span(f64::from(lag)))) }
+                            td { (minute.worst.map_or(words::UNKNOWN, words::state)) }
                         }
                     }
                 }
@@ -109,7 +107,7 @@ fn field(back: i64, state: State) -> Markup {
 /// What is to be seen, in words.
 fn name(minutes: &[(i64, Wall, Minute)]) -> String {
     let lags = || minutes.iter().filter_map(|(.., minute)| minute.lag.map(f64::from));
-    let mut name = format!("largest current lag of each of the last {} minutes", minutes.len());
+    let mut name = format!("largest current lag by the minute, over {} min", minutes.len());
     // Writing to a string cannot fail.
     let _ = match lags().next() {
         None => write!(name, ": none is known"),
@@ -163,7 +161,7 @@ mod tests {
     #[test]
     fn its_name_has_the_range_and_counts_the_minutes_of_each_state() {
         let all = minutes(&[(0, None, State::Stalled), (1, Some(20.0), State::Stalled), (2, Some(0.8), State::Ok)]);
-        let wanted = "largest current lag of each of the last 3 minutes: 0.80 s to 20.0 s; stalled in 2; ok in 1";
+        let wanted = "largest current lag by the minute, over 3 min: 0.80 s to 20.0 s; stalled in 2; ok in 1";
         assert_eq!(name(&all), wanted);
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Samples<'a> {
         let most = self.all.iter().map(|sample| sample.bracket.upper).max();
         let newest = self.all.iter().map(|sample| sample.seen_at).max();
         let mut name = format!(
-            "lag of the last {} heartbeats that became visible: {} to {}, median {}, known to within {} in the median",
+            "lag of the last heartbeats that became visible, {} of them: {} to {}, median {}, known to within {} in the median",
             self.all.len(),
             words::span_or(least),
             words::span_or(most),
@@ -249,7 +249,7 @@ mod tests {
     fn the_words_are_those_of_the_samples() {
         let all = [800, 600, 700].map(|upper| sample(3_000, upper - 100, upper, Origin::Measured));
         let name = samples_of(&all, Some((4.0, 0.1))).name();
-        let wanted = "lag of the last 3 heartbeats that became visible: 0.50 s to 0.80 s, median 0.65 s, known to within \
+        let wanted = "lag of the last heartbeats that became visible, 3 of them: 0.50 s to 0.80 s, median 0.65 s, known to within \
                       0.10 s in the median; the newest was seen 3.00 s ago; the oldest that was not visible at the last look \
                       was written 4.00 s ago";
         assert_eq!(name, wanted);

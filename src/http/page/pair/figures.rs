@@ -20,13 +20,11 @@ pub(super) fn section(store: &ShownStore<'_>, one: &ShownPair<'_>, now: Now) -> 
     let rows: Vec<Row> = [lags(one), what_is_seen(one, now), how(store, one)].concat();
     html! {
         h3 { "Figures now" }
-        div.scroll {
-            table.figures {
-                caption { "What is known of the pair now" }
-                thead { tr { th scope="col" { "Figure" } th scope="col" { "Value" } th scope="col" { "What it is" } } }
-                tbody {
-                    @for (name, value, note) in &rows { tr { th scope="row" { (name) } td { (value) } td.note { (note) } } }
-                }
+        table.figures {
+            caption { "What is known of the pair now" }
+            thead { tr { th scope="col" { "Figure" } th scope="col" { "Value" } th scope="col" { "What it is" } } }
+            tbody {
+                @for (name, value, note) in &rows { tr { th scope="row" { (name) } td { (value) } td.note { (note) } } }
             }
         }
         @if one.pair.slots.len() > 1 { (slots(one, now)) }
@@ -153,19 +151,17 @@ fn offset(offset: Offset) -> (String, String) {
 
 fn slots(one: &ShownPair<'_>, now: Now) -> Markup {
     html! {
-        div.scroll {
-            table.figures {
-                caption { "Its slots: the pair is as late as the latest of them" }
-                thead { tr {
-                    th scope="col" { "Slot" } th scope="col" { "Current lag" } th scope="col" { "Newest visible was written" }
-                } }
-                tbody {
-                    @for slot in one.pair.slots.iter() {
-                        tr {
-                            th scope="row" { (slot.slot) }
-                            td.number { (words::span_or(slot_lag(slot, now.mono))) }
-                            td { (slot.watermark.map_or(words::UNKNOWN.into(), |seen| words::moment(seen.written_at))) }
-                        }
+        table.figures {
+            caption { "Its slots: the pair is as late as the latest of them" }
+            thead { tr {
+                th scope="col" { "Slot" } th scope="col" { "Current lag" } th scope="col" { "Newest visible was written" }
+            } }
+            tbody {
+                @for slot in one.pair.slots.iter() {
+                    tr {
+                        th scope="row" { (slot.slot) }
+                        td.number { (words::span_or(slot_lag(slot, now.mono))) }
+                        td { (slot.watermark.map_or(words::UNKNOWN.into(), |seen| words::moment(seen.written_at))) }
                     }
                 }
             }

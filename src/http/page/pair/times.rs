@@ -16,21 +16,19 @@ pub(super) fn quantiles(one: &ShownPair<'_>) -> Markup {
     let known = |known: Option<f64>| known.map_or(words::UNKNOWN.into(), words::span);
     html! {
         h3 { "Lag of what arrived" }
-        div.scroll {
-            table.figures {
-                caption { "Quantiles of the samples; a dash where there are too few, or too many heartbeats still to come" }
-                thead { tr {
-                    th scope="col" { "Over the last" } th scope="col" { "Samples" } th scope="col" { "p50" }
-                    th scope="col" { "p90" } th scope="col" { "p99" } th scope="col" { "Largest" }
-                } }
-                tbody {
-                    @for (name, window) in WINDOWS.into_iter().zip(one.pair.summary.iter()) {
-                        tr {
-                            th scope="row" { (name) }
-                            td.number { (window.count) }
-                            @for quantile in [window.p50, window.p90, window.p99, window.max] {
-                                td.number { (known(quantile)) }
-                            }
+        table.figures {
+            caption { "Quantiles of the samples; a dash where there are too few, or too many heartbeats still to come" }
+            thead { tr {
+                th scope="col" { "Over the last" } th scope="col" { "Samples" } th scope="col" { "p50" }
+                th scope="col" { "p90" } th scope="col" { "p99" } th scope="col" { "Largest" }
+            } }
+            tbody {
+                @for (name, window) in WINDOWS.into_iter().zip(one.pair.summary.iter()) {
+                    tr {
+                        th scope="row" { (name) }
+                        td.number { (window.count) }
+                        @for quantile in [window.p50, window.p90, window.p99, window.max] {
+                            td.number { (known(quantile)) }
                         }
                     }
                 }
@@ -60,22 +58,20 @@ pub(super) fn visibility(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Markup 
                 },
                 None => p { "Too few heartbeats became visible " (over(drawn)) ": " (curve.count) "." },
             }
-            div.scroll {
-                table.figures {
-                    caption { "A write is visible within so long of its acknowledgement" }
-                    thead { tr {
-                        th scope="col" { "With a probability of" } th scope="col" { "At the earliest" }
-                        th scope="col" { "At the latest" } th scope="col" { "From" }
-                    } }
-                    tbody {
-                        @for confidence in LISTED {
-                            @let within = of(confidence);
-                            tr {
-                                th scope="row" { (chart::per_cent(confidence)) }
-                                td.number { (words::span_or(within.optimistic)) }
-                                td.number { (words::span_or(within.pessimistic)) }
-                                td.note { (within.samples) " heartbeats " (over(within.lookback)) }
-                            }
+            table.figures {
+                caption { "A write is visible within so long of its acknowledgement" }
+                thead { tr {
+                    th scope="col" { "With a probability of" } th scope="col" { "At the earliest" }
+                    th scope="col" { "At the latest" } th scope="col" { "From" }
+                } }
+                tbody {
+                    @for confidence in LISTED {
+                        @let within = of(confidence);
+                        tr {
+                            th scope="row" { (chart::per_cent(confidence)) }
+                            td.number { (words::span_or(within.optimistic)) }
+                            td.number { (words::span_or(within.pessimistic)) }
+                            td.note { (within.samples) " heartbeats " (over(within.lookback)) }
                         }
                     }
                 }
