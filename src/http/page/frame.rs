@@ -45,8 +45,10 @@ pub(super) fn page(shown: &Shown<'_>) -> Markup {
                 main {
                     p #summary role="status" .bad[shown.pairs().any(|one| !one.is_ok())] { (summary) }
                     (contents(shown))
-                    (alerts(shown))
-                    (pair_of(shown))
+                    @match pair_of(shown) {
+                        Some(pair) => (pair),
+                        None => (alerts(shown)),
+                    }
                     @for store in shown.wanted() { (store::section(shown, store)) }
                     @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
                 }
@@ -153,7 +155,7 @@ pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Marku
         @if groups.is_empty() {
             p { "Nothing fires, and nothing is pending." }
         } @else {
-            div.scroll { table.list {
+            table.list {
                 thead { tr {
                     th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
                     th scope="col" { "For" } th scope="col" { "What and why" }
@@ -178,7 +180,7 @@ pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Marku
                         }
                     }
                 }
-            } }
+            }
         }
     }
 }
@@ -190,15 +192,11 @@ pub(super) fn runbook(name: &str, address: &str) -> Markup {
     }
 }
 
-/// The pair that was asked for.
-fn pair_of(shown: &Shown<'_>) -> Markup {
-    let Choice::Pair(place, (source, target)) = shown.choice else { return html! {} };
-    let store = shown.stores.get(place);
-    html! {
-        @if let Some((store, one)) = store.and_then(|store| Some((store, store.pair(source, target)?))) {
-            (pair::section(shown, store, one))
-        }
-    }
+/// All of the pair that was asked for, its alerts among that.
+fn pair_of(shown: &Shown<'_>) -> Option<Markup> {
+    let Choice::Pair(place, (source, target)) = shown.choice else { return None };
+    let store = shown.stores.get(place)?;
+    Some(pair::section(shown, store, store.pair(source, target)?))
 }
 
 fn legend() -> Markup {
