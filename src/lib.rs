@@ -34,6 +34,7 @@ pub mod app;
 )]
 pub mod check;
 pub mod cost;
+pub mod dashboards;
 pub mod driver;
 #[cfg_attr(
     not(any(feature = "cosmos", feature = "dynamodb")),

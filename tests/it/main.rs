@@ -27,6 +27,7 @@ mod azure_rest;
 mod cloudwatch;
 #[cfg(feature = "cosmos")]
 mod cosmos;
+mod dashboards;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod events_http;
@@ -37,5 +38,6 @@ mod http;
 mod notify;
 mod openapi;
 mod page;
+mod page_pair;
 mod rules;
 mod visibility_http;

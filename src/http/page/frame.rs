@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::shown::{Choice, Shown, ShownPair};
 use super::{PATH, SCRIPT, STYLE, pair, store, words};
-use crate::core::alert::{self, Alert, Phase, Severity};
+use crate::core::alert::{self, Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::alerts::PHASES;
 use crate::http::resources;
@@ -45,8 +45,10 @@ pub(super) fn page(shown: &Shown<'_>) -> Markup {
                 main {
                     p #summary role="status" .bad[shown.pairs().any(|one| !one.is_ok())] { (summary) }
                     (contents(shown))
-                    (alerts(shown))
-                    (pair_of(shown))
+                    @match pair_of(shown) {
+                        Some(pair) => (pair),
+                        None => (alerts(shown)),
+                    }
                     @for store in shown.wanted() { (store::section(shown, store)) }
                     @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
                 }
@@ -108,11 +110,10 @@ struct Alike<'a> {
     alerts: Vec<&'a Alert>,
 }
 
-/// What fires and what is pending, the worst first, of the stores that were asked for.
-fn alike<'a>(shown: &'a Shown<'_>) -> Vec<Alike<'a>> {
-    let is_wanted = |store: usize| shown.wanted().any(|wanted| wanted.place == store);
+/// What fires and what is pending of those that fit, the worst first.
+fn alike<'a>(shown: &'a Shown<'_>, fits: impl Fn(&Key) -> bool) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'_>> = Vec::new();
-    for (key, alert) in shown.view.verdicts.alerts.iter().filter(|(key, _)| is_wanted(key.store)) {
+    for (key, alert) in shown.view.verdicts.alerts.iter().filter(|(key, _)| fits(key)) {
         let label = |wanted: &str| {
             let found = alert.labels.iter().find(|(name, _)| *name == wanted);
             found.map_or("", |(_, value)| &**value)
@@ -135,63 +136,67 @@ fn alike<'a>(shown: &'a Shown<'_>) -> Vec<Alike<'a>> {
     groups
 }
 
+/// Those of the stores that were asked for.
 fn alerts(shown: &Shown<'_>) -> Markup {
-    let groups = alike(shown);
-    let view = shown.view;
-    let told = |alert: &Alert| html! { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } };
     html! {
         section aria-labelledby="alerts" {
             h2 #alerts { "Alerts" }
-            @if groups.is_empty() {
-                p { "Nothing fires, and nothing is pending." }
-            } @else {
-                div.scroll { table.list {
-                    thead { tr {
-                        th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
-                        th scope="col" { "For" } th scope="col" { "What and why" }
-                    } }
-                    tbody {
-                        @for Alike { severity, phase, name, alerts, .. } in &groups {
-                            @let runbooks = alert::runbook(&view.identity.runbooks, name);
-                            tr.(phase.label()) {
-                                th scope="row" { (runbook(name, &runbooks)) }
-                                td { (severity.label()) }
-                                td { (phase.label()) }
-                                td.number { (words::ago(alerts[0].active_at, view.now.wall)) }
-                                td {
-                                    (told(alerts[0]))
-                                    @if let [_, others @ ..] = &alerts[..] && !others.is_empty() {
-                                        details {
-                                            summary { "and " (others.len()) " more" }
-                                            ul { @for other in others { li { (told(other)) } } }
-                                        }
+            (alerts_of(shown, |key| shown.wanted().any(|wanted| wanted.place == key.store)))
+        }
+    }
+}
+
+/// Those that fit, as a table.
+pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Markup {
+    let groups = alike(shown, fits);
+    let view = shown.view;
+    let told = |alert: &Alert| html! { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } };
+    html! {
+        @if groups.is_empty() {
+            p { "Nothing fires, and nothing is pending." }
+        } @else {
+            table.list {
+                thead { tr {
+                    th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
+                    th scope="col" { "For" } th scope="col" { "What and why" }
+                } }
+                tbody {
+                    @for Alike { severity, phase, name, alerts, .. } in &groups {
+                        @let runbooks = alert::runbook(&view.identity.runbooks, name);
+                        tr.(phase.label()) {
+                            th scope="row" { (runbook(name, &runbooks)) }
+                            td { (severity.label()) }
+                            td { (phase.label()) }
+                            td.number { (words::ago(alerts[0].active_at, view.now.wall)) }
+                            td {
+                                (told(alerts[0]))
+                                @if let [_, others @ ..] = &alerts[..] && !others.is_empty() {
+                                    details {
+                                        summary { "and " (others.len()) " more" }
+                                        ul { @for other in others { li { (told(other)) } } }
                                     }
                                 }
                             }
                         }
                     }
-                } }
+                }
             }
         }
     }
 }
 
 /// An alert's name; what to do about it, where that is an address and not a place in some folder.
-fn runbook(name: &str, address: &str) -> Markup {
+pub(super) fn runbook(name: &str, address: &str) -> Markup {
     html! {
         @if address.contains("://") { a href=(address) { (name) } } @else { (name) }
     }
 }
 
-/// The pair that was asked for.
-fn pair_of(shown: &Shown<'_>) -> Markup {
-    let Choice::Pair(place, (source, target)) = shown.choice else { return html! {} };
-    let store = shown.stores.get(place);
-    html! {
-        @if let Some((store, one)) = store.and_then(|store| Some((store, store.pair(source, target)?))) {
-            (pair::section(shown, store, one))
-        }
-    }
+/// All of the pair that was asked for, its alerts among that.
+fn pair_of(shown: &Shown<'_>) -> Option<Markup> {
+    let Choice::Pair(place, (source, target)) = shown.choice else { return None };
+    let store = shown.stores.get(place)?;
+    Some(pair::section(shown, store, store.pair(source, target)?))
 }
 
 fn legend() -> Markup {

@@ -43,6 +43,14 @@ pub(super) fn instant(at: Wall) -> String {
     format!("{date} {} UTC", time.trim_start_matches('T').split('.').next().unwrap_or_default())
 }
 
+/// An instant of today or so, to the millisecond.
+pub(super) fn moment(at: Wall) -> String {
+    let text = rfc3339(at);
+    // All of its digits are ASCII.
+    let time = text.split_once('T').map_or("", |(_, time)| time);
+    time.get(..12).unwrap_or(time).to_owned()
+}
+
 /// A state's sign: shapes, for who does not tell the colours apart.
 pub(super) fn sign(state: State) -> &'static str {
     match state {
@@ -70,9 +78,27 @@ pub(super) fn state(state: State) -> &'static str {
     }
 }
 
+/// The rule whose runbook is about a state.
+pub(super) fn runbook(state: State) -> Option<&'static str> {
+    match state {
+        State::Unknown => Some("TidegaugeUnknown"),
+        State::ReadFailing => Some("TidegaugeReadFailing"),
+        State::WriteFailing => Some("TidegaugeWriteFailing"),
+        State::WriterSilent => Some("TidegaugeWriterSilent"),
+        State::Throttled => Some("TidegaugeThrottled"),
+        State::Stalled => Some("TidegaugeStalled"),
+        State::Lagging => Some("TidegaugeCurrentLagHigh"),
+        State::Ok => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{instant, span};
+    use std::path::Path;
+
+    use super::{instant, moment, runbook, span};
+    use crate::core::alert;
+    use crate::core::assess::State;
     use crate::core::time::Wall;
 
     #[test]
@@ -91,5 +117,16 @@ mod tests {
             assert_eq!(span(seconds), text, "{seconds}");
         }
         assert_eq!(instant(Wall::from_micros(1_767_225_600_900_000)), "2026-01-01 00:00:00 UTC");
+        assert_eq!(moment(Wall::from_micros(1_767_225_600_987_654)), "00:00:00.987");
+    }
+
+    #[test]
+    fn every_state_in_which_there_is_something_to_do_has_a_runbook() {
+        let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks");
+        for state in State::ALL {
+            assert_eq!(runbook(state).is_some(), !state.remedy().is_empty(), "{state:?}");
+            let file = runbook(state).map(|rule| alert::runbook(&runbooks.to_string_lossy(), rule));
+            assert!(file.is_none_or(|file| Path::new(&file).is_file()), "{state:?}");
+        }
     }
 }
