@@ -29,7 +29,9 @@ const noted = new WeakMap();
 
 // A page of its own context. `expected` are the console's words that the test brings about itself.
 export async function open(browser, gauge, options = {}, expected = []) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en", ...options });
+  // Colours that are on their way to another are nobody's.
+  const usual = { viewport: { width: 1280, height: 900 }, locale: "en", reducedMotion: "reduce" };
+  const context = await browser.newContext({ ...usual, ...options });
   const page = await context.newPage();
   const trouble = [];
   noted.set(page, trouble);

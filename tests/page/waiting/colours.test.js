@@ -87,3 +87,25 @@ test("what stands on stripes can be read on each of them, and no two kinds of st
     await close(page);
   }
 });
+
+test("what is written in a drawing can be read", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await open(browser, gauge, { colorScheme });
+    await page.goto(`${gauge.origin}/?store=broken&source_region=us-east-1&target_region=eu-west-1`);
+    const found = await page.evaluate(() => {
+      const paper = getComputedStyle(document.body).backgroundColor;
+      return [...document.querySelectorAll("svg text")].map((text) => {
+        // A state's sign stands on the state's field.
+        const name = [...text.classList].join(".");
+        const field = text.matches(".field") && text.closest("svg").querySelector(`.${name}:not(text)`);
+        return [text.textContent, getComputedStyle(text).fill, field ? getComputedStyle(field).fill : paper];
+      });
+    });
+    assert.ok(found.length > 10, "there is something written");
+    for (const [text, ink, background] of found) {
+      const value = contrast(rgb(ink), rgb(background));
+      assert.ok(value >= 4.5, `${colorScheme}: ${text}: ${ink} on ${background} is ${value.toFixed(2)} to 1`);
+    }
+    await close(page);
+  }
+});
