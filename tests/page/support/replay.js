@@ -1,5 +1,6 @@
 // Answers that a gauge gave, given again: what a browser makes of them does not depend on how fast the gauge is.
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "./gauge.js";
 
 async function recorded(gauge, path) {
@@ -16,7 +17,11 @@ async function recorded(gauge, path) {
 // A server of the page's parts, and of so many states of the page itself, in turn.
 export async function replay(gauge, states) {
   const pages = [];
-  while (pages.length < states) pages.push(await recorded(gauge, "/"));
+  while (pages.length < states) {
+    pages.push(await recorded(gauge, "/"));
+    // The page tells the second that it was made in, and no two are to be the same.
+    await sleep(1100);
+  }
   const parts = new Map();
   for (const path of ["/style.css", "/script.js"]) parts.set(path, await recorded(gauge, path));
   let asked = 0;
