@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples metrics rules deployables documents mutants deny
+.PHONY: help test acceptance demo lab contract examples dashboards metrics rules deployables documents mutants deny
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ contract:             ## the gauge against another DynamoDB server than the test
 
 examples:             ## applications that ask the gauge, and what they would do without it
 	@.ci/test examples
+
+dashboards:           ## whether Grafana's types take the dashboards, and each of their expressions shows something
+	@.ci/test dashboards
 
 metrics:              ## what Prometheus would scrape, past promtool
 	@.ci/test metrics

@@ -54,3 +54,14 @@ component() {
     cargo "$1" --version >/dev/null 2>&1 && return
     command -v rustup >/dev/null && rustup component add "$2" && cargo "$1" --version >/dev/null
 }
+
+# node_package FOLDER: true once target/node has a copy of this package, with all that it depends on. Nothing outside target/
+# is touched.
+node_package() {
+    local copy="target/node/$1"
+    need node nodejs && need npm npm || return
+    mkdir -p "$copy"
+    cp -r "$1/." "$copy/"
+    cmp -s "$1/package-lock.json" "$copy/installed" && return
+    npm ci --prefix "$copy" --no-audit --no-fund --loglevel=error && cp "$1/package-lock.json" "$copy/installed"
+}
