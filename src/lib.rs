@@ -32,6 +32,7 @@ pub mod app;
 )]
 pub mod check;
 pub mod cost;
+pub mod dashboards;
 pub mod driver;
 #[cfg_attr(
     not(any(feature = "cosmos", feature = "dynamodb")),

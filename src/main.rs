@@ -9,7 +9,7 @@ use tidegauge::check::Verdict;
 use tidegauge::clock::Clock;
 use tidegauge::forget::ForgetError;
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, check, cost, forget, rules, telemetry};
+use tidegauge::{app, check, cost, dashboards, forget, rules, telemetry};
 use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
@@ -59,6 +59,12 @@ enum Command {
     },
     /// Write the alerts of the settings as a rule file for Prometheus.
     Rules,
+    /// Write dashboards for Grafana into a folder: fleet.json, store.json and gauge.json.
+    Dashboards {
+        /// The folder, which has to be there.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Remove the heartbeats of a region that was retired, once it is sure that nobody writes them.
     Forget {
         /// The region whose heartbeats they are.
@@ -130,6 +136,7 @@ fn main() -> ExitCode {
             }
             Err(error) => refuse(&error),
         },
+        Command::Dashboards { folder } => write_dashboards(arguments.config.as_deref(), &folder),
         Command::Forget { source_region, store, replica, dry_run } => {
             let request = forget::Request { source_region, store, replica, dry_run };
             forget(arguments.config.as_deref(), &request)
@@ -208,6 +215,25 @@ fn cost(path: Option<&std::path::Path>, assumed: cost::Assumed) -> ExitCode {
         Err(error) => {
             eprintln!("tidegauge: {error}");
             ExitCode::from(EXIT_SETTINGS)
+        }
+    }
+}
+
+fn write_dashboards(path: Option<&std::path::Path>, folder: &std::path::Path) -> ExitCode {
+    let settings = match Settings::load(path) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    match dashboards::write(&settings, folder) {
+        Ok(written) => {
+            for path in written {
+                println!("{}", path.display());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("tidegauge: {error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -12,9 +12,12 @@ use crate::settings::{AlertSettings, Settings};
 use expression::{Side, Votes};
 use file::{Entry, Group, Kind};
 
+pub(crate) use expression::{call, indented};
+pub(crate) use file::{duration, quoted};
+
 mod expression;
 mod file;
-mod objective;
+pub(crate) mod objective;
 mod own;
 #[cfg(test)]
 mod tests;

@@ -227,11 +227,12 @@ fn selector(name: &str, matchers: &[Option<String>]) -> String {
     }
 }
 
-fn call(function: &str, inner: &str) -> String {
+/// A function of, or an aggregation over, what stands on lines of its own.
+pub(crate) fn call(function: &str, inner: &str) -> String {
     format!("{function} (\n{}\n)", indented(inner))
 }
 
-fn indented(text: &str) -> String {
+pub(crate) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 

@@ -107,12 +107,12 @@ fn rule(entry: &Entry) -> String {
 }
 
 /// A string as YAML, JSON and PromQL all write it.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// A duration as Prometheus writes it, in the largest unit that it is a whole number of; below a millisecond it is rounded up.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let millis = duration.as_nanos().div_ceil(1_000_000);
     for (unit, suffix) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if millis.is_multiple_of(unit) {

@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether a pair is within what was promised.
-const WITHIN: &str = "pair:tidegauge_current_lag_within_objective:bool";
+pub(crate) const WITHIN: &str = "pair:tidegauge_current_lag_within_objective:bool";
 
 /// So much faster than would just be right the budget is used up over a long window, and over a short one: that it still is.
 struct Burn {
@@ -99,8 +99,13 @@ pub(super) fn groups(alerts: &AlertSettings) -> [Group; 2] {
     ]
 }
 
+/// How many times as fast as it may be the budget has to be used up for somebody to be told, and how.
+pub(crate) fn burn_rates() -> [(f64, Severity); BURNS.len()] {
+    BURNS.map(|burn| (burn.factor, burn.severity))
+}
+
 /// The share of the time in which it may be otherwise; rounded, as binary fractions are off at the end.
-fn budget(share: f64) -> f64 {
+pub(crate) fn budget(share: f64) -> f64 {
     ((1.0 - share) * 1e9).round() / 1e9
 }
 
@@ -108,7 +113,8 @@ fn percent(share: f64) -> String {
     format!("{} %", (share * 1e6).round() / 1e4)
 }
 
-fn name_over(window: Duration) -> String {
+/// The record of the share of a window in which it was kept.
+pub(crate) fn name_over(window: Duration) -> String {
     format!("pair:tidegauge_current_lag_within_objective:avg{}", duration(window))
 }
 

@@ -1,0 +1,319 @@
+//! Fleet: every cell and store at once, for who has just been woken.
+
+use serde_json::{Value, json};
+
+use super::frame::{self, Frame, Head};
+use super::look::{self, GOOD, NOTICE, PAGE, TICKET};
+use super::panel::Panel;
+use super::query::{self, PAIR, SOON_SECONDS, Stores};
+use crate::metrics::declare;
+use crate::rules::call;
+use crate::rules::objective;
+use crate::settings::{AlertSettings, ObjectiveSettings};
+
+const STORES: Stores = Stores::Chosen;
+
+pub(super) fn dashboard(alerts: &AlertSettings) -> Value {
+    let mut frame = Frame::new(alerts);
+    at_a_glance(&mut frame, alerts);
+    where_it_is(&mut frame, alerts);
+    alerting(&mut frame, alerts);
+    promised(&mut frame, alerts.objective);
+    not_known(&mut frame);
+    let mut variables = vec![frame::cell(), frame::store(STORES)];
+    variables.extend(frame::regions(STORES));
+    frame.json(Head {
+        uid: "tidegauge-fleet",
+        title: "Tidegauge: Fleet",
+        description: "All cells and stores: which region pairs are late, since when, who has been told, and what was promised.",
+        stores: STORES,
+        variables,
+    })
+}
+
+/// The largest for each pair of what its gauges say.
+fn current_lag() -> String {
+    STORES.most(declare::CURRENT_LAG, &[])
+}
+
+fn measured() -> String {
+    STORES.most(declare::PAIR_INFO, &[])
+}
+
+/// Pairs that are measured, and of which nobody knows how late they are.
+fn unknown() -> String {
+    format!("{}\nunless on ({PAIR})\n{}", measured(), current_lag())
+}
+
+fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
+    let firing = |severity: &str| {
+        let severity = format!("severity=\"{severity}\"");
+        query::count_among(&query::alerts(alerts, &[r#"alertstate="firing""#, &severity]), &query::watchdog())
+    };
+    let panel = Panel::stat(
+        "Alerts firing",
+        "What Prometheus' rules have fire. 0 is only said while TidegaugeWatchdog fires: without it the rules are not \
+         loaded, or find nothing, and nobody knows.",
+    );
+    let panel = panel.ask(firing("page"), "pages").ask(firing("ticket"), "tickets");
+    let panel = panel.steps(GOOD, &[(1.0, TICKET)]).no_value("nobody knows").runbook("TidegaugeWatchdog");
+    let red = json!({ "mode": "absolute", "steps": [{ "color": GOOD, "value": null }, { "color": PAGE, "value": 1 }] });
+    frame.add(4, 5, panel.set("byName", "pages", &[("thresholds", red.clone())]));
+
+    let panel = Panel::stat(
+        "Pairs by state",
+        "Each region pair once, by the most urgent state that any gauge sees. States without a pair are left out. A pair is \
+         unknown only where no gauge knows.",
+    );
+    frame.add(8, 5, look::counted_by_state(panel, STORES).no_value("no gauge"));
+
+    let panel = Panel::stat(
+        "Worst current lag",
+        "How late the latest of all pairs is now. It grows by a second per second while replication is stopped.",
+    );
+    let panel = panel.ask(call("max", &current_lag()), "current lag").unit("s");
+    let panel = panel.steps(GOOD, &look::lag_steps(alerts)).no_value("not known");
+    frame.add(4, 5, panel.runbook("TidegaugeCurrentLagHigh"));
+
+    let panel = Panel::stat(
+        "Pairs that nobody knows",
+        "Pairs that are measured, and of which no gauge can say how late they are. They are in no other number here: \
+         unknown is neither 0 nor good.",
+    );
+    let panel = panel.ask(query::count_among(&unknown(), &measured()), "unknown").steps(GOOD, &[(1.0, TICKET)]);
+    frame.add(4, 5, panel.no_value("no gauge").runbook("TidegaugeUnknown"));
+
+    let seen = call("max by (cell)", &format!("max_over_time({}[1d])", query::gauges()));
+    let there = call("max by (cell)", &query::gauges());
+    let silent = call("sum", &format!("({seen}\nunless on (cell)\n{there})\nor\n0 * {seen}"));
+    let panel = Panel::stat(
+        "Cells",
+        "Cells of which a gauge reports now, and cells that reported within the last day and do not any more.",
+    );
+    let panel = panel.ask(call("count", &there), "report").ask(silent, "silent").steps("text", &[]);
+    let panel = panel.set("byName", "silent", &[("thresholds", red)]).no_value("none for a day");
+    frame.add(4, 5, panel.runbook("TidegaugeGaugeAbsent"));
+}
+
+fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
+    frame.section("Where");
+    let steps = look::lag_steps(alerts);
+    let by_regions = call("max by (source_region, target_region)", &current_lag());
+    let panel = Panel::table(
+        "Current lag, source × target",
+        "Rows are source regions, columns are target regions: how late the latest of the chosen stores is there. An empty \
+         cell is no pair, or one that nobody knows. A click shows the pair's stores.",
+    );
+    let panel = panel.ask(by_regions, "").unit("s").steps(GOOD, &steps).default("decimals", json!(1));
+    let panel = panel.custom("cellOptions", look::filled()).custom("align", json!("center"));
+    let panel = panel.transform(
+        "groupingToMatrix",
+        json!({
+            "columnField": "target_region", "emptyValue": "null", "rowField": "source_region", "valueField": "Value",
+        }),
+    );
+    let here = "/d/tidegauge-fleet/tidegauge-fleet?${datasource:queryparam}&${cell:queryparam}&${store:queryparam}\
+                &var-source_region=${__data.fields[0]}&var-target_region=${__field.name}&${__url_time_range}";
+    let panel = panel.link("Which stores?", here.to_owned());
+    let panel = panel.set(
+        "byType",
+        "string",
+        &[
+            ("custom.cellOptions", json!({ "type": "auto" })),
+            ("links", json!([])),
+            ("displayName", json!("from ↓ to →")),
+        ],
+    );
+    frame.add(12, 10, panel.runbook("TidegaugeCurrentLagHigh"));
+
+    let worst = format!("topk(100,\n{}\n)", current_lag());
+    let state = format!("{}\nand on ({PAIR})\n{worst}", STORES.state());
+    let panel = Panel::table(
+        "Pairs, worst first",
+        "The hundred latest pairs, each with the most urgent state that any gauge sees. Pairs of which nobody knows how late \
+         they are stand further down. A click leads to the store.",
+    );
+    let panel = panel.ask(worst, "").ask(state, "").transform("merge", json!({}));
+    let panel = panel.columns(
+        &[
+            ("store", "store"),
+            ("source_region", "source_region"),
+            ("target_region", "target_region"),
+            ("Value #B", "state"),
+            ("Value #A", "current lag"),
+        ],
+        &[],
+    );
+    let panel = panel.unit("s").steps(GOOD, &steps).default("decimals", json!(1));
+    let panel = panel.link("The store", look::store_link("__data.fields"));
+    let panel = panel.set("byName", "current lag", &[("custom.cellOptions", look::filled())]).set(
+        "byName",
+        "state",
+        &[("mappings", look::states()), ("custom.cellOptions", json!({ "type": "color-text" }))],
+    );
+    frame.add(12, 10, panel.option("sortBy", json!([{ "desc": true, "displayName": "current lag" }])));
+
+    let not_ok = STORES.pairs(declare::PAIR_STATE, &[r#"state!="ok""#]);
+    let sometime = query::by_pair(&format!("max_over_time({not_ok}[$__range] @ end())"));
+    let panel = Panel::timeline(
+        "States over time",
+        "Pairs that some gauge saw other than ok at some time in this range, each by the most urgent state at that time. A gap \
+         is a time without a scrape.",
+    );
+    let panel = panel.ask(format!("{}\nand on ({PAIR})\n({sometime} == 1)", STORES.state()), look::PAIR_OF_STORE);
+    let panel = panel.unit("none").default("mappings", look::states()).no_value("Nobody saw a pair that was not ok");
+    let panel = panel.link("The store", look::store_link("__field.labels"));
+    frame.add(14, 11, panel.runbook("TidegaugeStalled"));
+
+    let panel =
+        Panel::lines("Pairs by state, over time", "How many pairs were in which state: the same count as above.");
+    let panel = look::counted_by_state(panel, STORES).stacked().no_value("no gauge");
+    frame.add(10, 11, panel.default("min", json!(0)).runbook("TidegaugeRegionImpaired"));
+}
+
+fn alerting(frame: &mut Frame, alerts: &AlertSettings) {
+    frame.section("Alerts");
+    let hidden = ["__name__", "Value", "job", "instance"];
+    let columns = [
+        ("store", "store"),
+        ("source_region", "source_region"),
+        ("target_region", "target_region"),
+        ("region", "region"),
+        ("side", "side"),
+        ("finding", "finding"),
+    ];
+    let runbook = json!([{
+        "title": "What to do", "url": format!("{}/${{__value.raw}}.md", alerts.runbooks), "targetBlank": true,
+    }]);
+    let panel = Panel::table(
+        "Alerts by Prometheus' rules",
+        "What is pending and what fires, over all gauges: two of a cell have to agree on a page. A click on a name leads to \
+         what to do.",
+    );
+    let mut named = vec![("alertname", "alert"), ("severity", "severity"), ("alertstate", "course")];
+    named.extend(columns);
+    named.push(("cell", "cell"));
+    let panel = panel.ask(query::alerts(alerts, &[]), "").unit("none").columns(&named, &hidden);
+    let panel = panel.set("byName", "alert", &[("links", runbook.clone())]);
+    frame.add(12, 9, panel.no_value("None, if the watchdog fires").runbook("TidegaugeWatchdog"));
+
+    let active = query::of_gauges(&STORES.of(declare::ALERT_ACTIVE, &[]));
+    let by = "max by (rule, severity, state, store, source_region, target_region, region, side, finding)";
+    let panel = Panel::table(
+        "Alerts by the gauges themselves",
+        "What single gauges hold to be pending or firing, from their own measurements: sooner than Prometheus, without a second \
+         opinion.",
+    );
+    let mut named = vec![("rule", "alert"), ("severity", "severity"), ("state", "course")];
+    named.extend(columns);
+    let panel = panel.ask(call(by, &active), "").unit("none").columns(&named, &hidden);
+    let panel = panel.set("byName", "alert", &[("links", runbook)]);
+    frame.add(12, 9, panel.no_value("None, if there are gauges").runbook("TidegaugeGaugesDisagree"));
+}
+
+fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
+    let ObjectiveSettings { lag, share } = objective;
+    let lag = crate::rules::duration(lag);
+    frame.section("What was promised");
+    let share_steps = [(share - 10.0 * (1.0 - share), TICKET), (share, GOOD)];
+
+    let title = format!("Visible within {SOON_SECONDS} s, worst pairs");
+    let panel = Panel::bars(
+        &title,
+        "The share of heartbeats in this range that were visible at the target in time, by the histogram: every heartbeat \
+         counts, and those of a stall when it is over.",
+    );
+    let worst = format!("bottomk(10,\n{}\n)", STORES.share_soon("$__range", PAIR));
+    let panel = panel.ask(worst, look::PAIR_OF_STORE).unit("percentunit").steps(PAGE, &share_steps);
+    let panel = panel.default("min", json!(0)).default("max", json!(1)).no_value("no samples");
+    frame.add(8, 10, panel.link("The store", look::store_link("__field.labels")));
+
+    let kept = STORES.pairs_named(objective::WITHIN, &[]);
+    let panel = Panel::bars(
+        &format!("Within {lag}, worst pairs"),
+        &format!(
+            "The objective: the share of the time in this range in which a pair's current lag was {lag} at most, of the time in \
+             which it was known. Recorded by Prometheus' rules, over all cells.",
+        ),
+    );
+    let panel = panel.ask(format!("bottomk(10,\navg_over_time({kept}[$__range])\n)"), look::PAIR_OF_STORE);
+    let panel = panel.unit("percentunit").steps(PAGE, &share_steps).default("min", json!(0)).default("max", json!(1));
+    let panel = panel.link("The store", look::store_link("__field.labels")).no_value("not recorded");
+    frame.add(8, 10, panel.runbook("TidegaugeObjectiveBurn"));
+
+    let record =
+        |days: u64| STORES.pairs_named(&objective::name_over(std::time::Duration::from_secs(days * 24 * 3600)), &[]);
+    let budget = objective::budget(share);
+    let panel = Panel::bars(
+        "Budget left of 30 days, worst pairs",
+        "How much of the time that the objective leaves for being late is not used up. Below 0 the promise is broken. \
+         Recorded by Prometheus' rules.",
+    );
+    let left = format!("bottomk(10,\n1 - (1 - {}) / {budget}\n)", record(30));
+    let panel = panel.ask(left, look::PAIR_OF_STORE).unit("percentunit").steps(PAGE, &[(0.0, TICKET), (0.5, GOOD)]);
+    let panel = panel.default("min", json!(-1)).default("max", json!(1)).no_value("not recorded");
+    frame.add(8, 10, panel.link("The store", look::store_link("__field.labels")).runbook("TidegaugeObjectiveBurn"));
+
+    let mut factors: Vec<(f64, &str)> = objective::burn_rates()
+        .map(|(factor, severity)| (factor, if severity == crate::core::alert::Severity::Page { PAGE } else { NOTICE }))
+        .to_vec();
+    factors.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let panel = Panel::lines(
+        "Burn rate, worst pair of each store",
+        "How many times as fast as it may be the budget is used up: at 1 it lasts just as long as it has to. The lines are where \
+         tickets and pages begin.",
+    );
+    let over = |seconds: u64| {
+        let name = objective::name_over(std::time::Duration::from_secs(seconds));
+        call("max by (store)", &format!("(1 - {}) / {budget}", STORES.pairs_named(&name, &[])))
+    };
+    let panel = panel.ask(over(300), "{{store}}, 5 minutes").ask(over(3600), "{{store}}, 1 hour");
+    let panel = panel.ask(over(6 * 3600), "{{store}}, 6 hours");
+    let panel = panel.steps("transparent", &factors).with_lines_at_steps().default("min", json!(0));
+    frame.add(24, 9, panel.no_value("not recorded").runbook("TidegaugeObjectiveBurn"));
+}
+
+fn not_known(frame: &mut Frame) {
+    frame.section("Who knows nothing");
+    let panel = Panel::table(
+        "Pairs that nobody knows",
+        "No gauge can say how late these are: it cannot read the target, or nobody writes at the source. What the provider says \
+         is beside it, where it says anything.",
+    );
+    let state = format!("{}\nand on ({PAIR})\n({})", STORES.state(), unknown());
+    let said = format!("{}\nunless on ({PAIR})\n{}", STORES.most(declare::MERGED_LAG, &[]), current_lag());
+    let panel = panel.ask(state, "").ask(said, "").transform("merge", json!({}));
+    let panel = panel.columns(
+        &[
+            ("store", "store"),
+            ("source_region", "source_region"),
+            ("target_region", "target_region"),
+            ("Value #A", "state"),
+            ("Value #B", "lag by the provider"),
+        ],
+        &[],
+    );
+    let panel = panel.unit("s").set(
+        "byName",
+        "state",
+        &[("mappings", look::states()), ("custom.cellOptions", json!({ "type": "color-text" }))],
+    );
+    let panel = panel.link("The store", look::store_link("__data.fields"));
+    frame.add(12, 8, panel.no_value("None, if there are gauges").runbook("TidegaugeUnknown"));
+
+    let of_role = |role: &str| {
+        let role = format!("role=\"{role}\"");
+        call("count by (cell)", &query::series(declare::CELL_INFO.name, &[&role, r#"cell=~"$cell""#]))
+    };
+    let seen = call("max by (cell)", &format!("max_over_time({}[1d])", query::gauges()));
+    let panel = Panel::table(
+        "Cells",
+        "Cells that had a gauge within the last day, with the processes that report now. Where the gauges' column is empty, the \
+         cell is silent: nobody measures from there.",
+    );
+    let panel = panel.ask(seen, "").ask(of_role("gauge"), "").ask(of_role("observer"), "");
+    let panel = panel
+        .transform("merge", json!({}))
+        .columns(&[("cell", "cell"), ("Value #B", "gauges now"), ("Value #C", "observers now")], &["Value #A"]);
+    frame.add(12, 8, panel.no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
+}

@@ -1,0 +1,252 @@
+//! Gauge: the processes themselves, gauges and observers.
+
+use serde_json::{Value, json};
+
+use super::frame::{self, Frame, Head};
+use super::look::{self, GOOD, PAGE, TICKET};
+use super::panel::Panel;
+use super::query::{self, Stores};
+use crate::metrics::declare::{self, Metric};
+use crate::rules::call;
+use crate::settings::AlertSettings;
+
+const STORES: Stores = Stores::Chosen;
+
+/// A month, as bills and `tidegauge cost` have it: thirty days.
+const MONTH_SECONDS: u32 = 30 * 24 * 3600;
+
+pub(super) fn dashboard(alerts: &AlertSettings) -> Value {
+    let mut frame = Frame::new(alerts);
+    at_a_glance(&mut frame);
+    calls(&mut frame);
+    schedule(&mut frame);
+    cost(&mut frame);
+    clocks(&mut frame);
+    advice(&mut frame);
+    process(&mut frame);
+    let mut variables = vec![frame::cell()];
+    variables.extend(frame::processes());
+    variables.push(frame::store(STORES));
+    frame.json(Head {
+        uid: "tidegauge-gauge",
+        title: "Tidegauge: Gauge",
+        description: "The gauges and observers themselves: what they ask and what fails, whether they keep time, what they cost, \
+                      what they know of each other's clocks, and how they answer applications.",
+        stores: STORES,
+        variables,
+    })
+}
+
+/// The processes that are chosen.
+fn processes() -> String {
+    query::series(declare::CELL_INFO.name, &[r#"cell=~"$cell""#, r#"role=~"$role""#, r#"instance=~"$instance""#])
+}
+
+/// The series of these processes, each with its cell and role.
+fn of_processes(series: &str) -> String {
+    format!("{series}\n* on (job, instance) group_left (cell, role)\n{}", processes())
+}
+
+/// How fast a counter of stores grows, by labels.
+fn rate(name: &str, more: &[&str], by: &str) -> String {
+    let matchers = [&[r#"store=~"$store""#], more].concat();
+    let grows = format!("rate({}[$__rate_interval])", query::series(name, &matchers));
+    call(&format!("sum by ({by})"), &of_processes(&grows))
+}
+
+/// Quantiles of a histogram of stores, by labels.
+fn quantiles(panel: Panel, metric: Metric, more: &[&str], by: &str, legend: &str) -> Panel {
+    let buckets = rate(&query::part(metric, "bucket"), more, &format!("le, {by}"));
+    [(0.5, "p50"), (0.99, "p99")].into_iter().fold(panel, |panel, (fraction, name)| {
+        panel.ask(query::quantile(fraction, &buckets), &format!("{name} {legend}"))
+    })
+}
+
+fn at_a_glance(frame: &mut Frame) {
+    let panel = Panel::stat("Processes", "How many report now, by role.").steps("text", &[]);
+    let panel = panel.ask(call("count by (role)", &processes()), "{{role}}");
+    frame.add(6, 4, panel.no_value("none").runbook("TidegaugeGaugeAbsent"));
+
+    let panel =
+        Panel::stat("Settings refused", "Processes that serve, and measure nothing, as their settings are wrong.");
+    let loaded = of_processes(declare::CONFIG_LAST_RELOAD_SUCCESSFUL.name);
+    let refused = query::count_among(&format!("({loaded}) == 0"), &loaded);
+    let panel = panel.ask(refused, "refused").steps(GOOD, &[(1.0, TICKET)]);
+    frame.add(6, 4, panel.no_value("no process").runbook("TidegaugeSettingsRefused"));
+
+    let panel = Panel::stat("Youngest process", "How long ago the newest of these processes started.").unit("s");
+    let started = of_processes("process_start_time_seconds");
+    let panel = panel.ask(format!("time() - {}", call("max", &started)), "up").steps("text", &[]);
+    frame.add(6, 4, panel.default("decimals", json!(1)).no_value("no process"));
+
+    let panel = Panel::stat("Missed heartbeats", "Heartbeats in this range that were due and not written.");
+    let missed = format!("increase({}[$__range])", query::series(declare::MISSED_TICKS.name, &[r#"store=~"$store""#]));
+    let panel = panel.ask(call("sum", &of_processes(&missed)), "missed").steps(GOOD, &[(1.0, TICKET)]);
+    frame.add(6, 4, panel.default("decimals", json!(0)).no_value("no process").runbook("TidegaugeWriteFailing"));
+
+    let panel = Panel::table("Processes and builds", "Each process, which release it is, its cell and its role.");
+    let builds = of_processes(declare::BUILD_INFO.name);
+    let panel = panel.ask(call("max by (cell, role, job, instance, version)", &builds), "").unit("none");
+    let columns = ["cell", "role", "job", "instance", "version"].map(|name| (name, name));
+    frame.add(12, 7, panel.columns(&columns, &["Value"]).no_value("no process").runbook("TidegaugeGaugeAbsent"));
+
+    let panel = Panel::timeline(
+        "Who writes",
+        "How many processes write each region's heartbeat. One should; two are about to find out; with none, nobody measures \
+         that source.",
+    );
+    let writing = query::series(declare::WRITER_ACTIVE.name, &[r#"store=~"$store""#]);
+    let panel =
+        panel.ask(call("sum by (store, region)", &of_processes(&writing)), "{{store}}: {{region}}").unit("none");
+    let words = look::mapping([(0, "nobody", PAGE), (1, "one", GOOD), (2, "two", TICKET)]);
+    frame.add(12, 7, panel.default("mappings", words).no_value("no gauge").runbook("TidegaugeWriterSilent"));
+}
+
+fn calls(frame: &mut Frame) {
+    frame.section("What it asks");
+    let panel = Panel::lines("Calls", "Calls to stores and their providers, for each second, by what they are for.");
+    let count = query::part(declare::REQUEST_DURATION, "count");
+    let panel = panel.ask(rate(&count, &[], "store, operation"), "{{store}} {{operation}}").unit("reqps");
+    frame.add(8, 8, panel.default("min", json!(0)).no_value("no process"));
+
+    let panel = Panel::lines(
+        "How long calls take",
+        "From a call's start to its answer, or to its deadline where there was none.",
+    );
+    let panel = quantiles(panel, declare::REQUEST_DURATION, &[], "region, operation", "{{region}} {{operation}}");
+    frame.add(8, 8, panel.unit("s").default("min", json!(0)).no_value("no calls"));
+
+    let panel = Panel::lines(
+        "Errors by reason",
+        "Calls that failed, for each second. A reason is there from its first error on.",
+    );
+    let errors = rate(declare::ERRORS.name, &[], "region, operation, reason");
+    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").default("min", json!(0));
+    frame.add(8, 8, panel.no_value("No call has failed since the start").runbook("TidegaugeReadFailing"));
+
+    let panel =
+        Panel::lines("Heartbeats by result", "Heartbeats that were due, for each second, by what came of them.");
+    let panel = panel.ask(rate(declare::HEARTBEATS.name, &[], "result"), "{{result}}").unit("ops").stacked();
+    frame.add(12, 8, panel.default("min", json!(0)).no_value("no process").runbook("TidegaugeWriteFailing"));
+
+    let panel =
+        Panel::lines("Reads by result", "Reads of target replicas, for each second, by whether they were answered.");
+    let panel = panel.ask(rate(declare::READS.name, &[], "result"), "{{result}}").unit("ops").stacked();
+    frame.add(12, 8, panel.default("min", json!(0)).no_value("no process").runbook("TidegaugeReadFailing"));
+}
+
+fn schedule(frame: &mut Frame) {
+    frame.section("Whether it keeps time");
+    let panel = Panel::lines(
+        "Schedule jitter",
+        "How late ticks and polls left after they were due. More than a few milliseconds means that the process wants for CPU: \
+         samples get wider by it, not wrong.",
+    );
+    let panel = quantiles(panel, declare::SCHEDULE_JITTER, &[], "instance", "{{instance}}").unit("s");
+    let panel = panel.steps("transparent", &[(0.05, TICKET)]).with_lines_at_steps();
+    frame.add(12, 8, panel.default("min", json!(0)).no_value("no process"));
+
+    let panel = Panel::lines(
+        "Missed, and left out",
+        "Heartbeats that were due and not written, and what was left out because a limit was reached, for each second.",
+    );
+    let panel = panel.ask(rate(declare::MISSED_TICKS.name, &[], "instance, store"), "missed {{instance}} {{store}}");
+    let dropped = rate(declare::DROPPED.name, &[], "instance, store, what");
+    let panel = panel.ask(dropped, "left out {{instance}} {{store}}: {{what}}").unit("ops").default("min", json!(0));
+    frame.add(12, 8, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
+}
+
+fn cost(frame: &mut Frame) {
+    frame.section("What it costs");
+    let panel = Panel::lines(
+        "Capacity consumed",
+        "Capacity units, or request units, that calls consumed each second, as the store says. What replication writes in the \
+         other regions is billed beside it.",
+    );
+    let consumed = rate(declare::CONSUMED_CAPACITY.name, &[], "store, operation");
+    let panel = panel.ask(consumed, "{{store}} {{operation}}").default("min", json!(0)).stacked();
+    frame.add(12, 8, panel.unit("short").no_value("no process").runbook("TidegaugeThrottled"));
+
+    let panel = Panel::bars(
+        "Capacity in a month",
+        "What that comes to in thirty days, if they are all like this range. `tidegauge cost` says what it costs in money.",
+    );
+    let series = query::series(declare::CONSUMED_CAPACITY.name, &[r#"store=~"$store""#]);
+    let month = call("sum by (store, operation)", &of_processes(&format!("rate({series}[$__range])")));
+    let panel = panel.ask(format!("{month}\n* {MONTH_SECONDS}"), "{{store}} {{operation}}").unit("short");
+    frame.add(12, 8, panel.default("min", json!(0)).steps("blue", &[]).no_value("no process"));
+}
+
+fn clocks(frame: &mut Frame) {
+    frame.section("What it knows of clocks");
+    let by = "instance, store, source_region, target_region";
+    let bound = |bound: &str, finite: &str| {
+        let bound = format!("bound=\"{bound}\"");
+        let series = query::series(declare::CLOCK_OFFSET.name, &[r#"store=~"$store""#, &bound]);
+        call(&format!("max by ({by})"), &of_processes(&format!("({series} {finite})")))
+    };
+    let panel = Panel::lines(
+        "Clock of this host minus the writer's",
+        "Of pairs measured on two clocks, at least and at most: the truth lies between the two lines of a pair. Where 0 does not \
+         lie between them, the clocks certainly differ. What is not bounded has no line.",
+    );
+    let panel =
+        panel.ask(bound("min", "> -Inf"), "at least {{instance}} {{store}}: {{source_region}} → {{target_region}}");
+    let panel =
+        panel.ask(bound("max", "< Inf"), "at most {{instance}} {{store}}: {{source_region}} → {{target_region}}");
+    let panel = panel.unit("s").default("decimals", json!(3)).no_value("one clock, or not bounded");
+    frame.add(12, 9, panel.custom("fillOpacity", json!(0)).runbook("TidegaugeClocksDiffer"));
+
+    let panel = Panel::lines(
+        "What happened to clocks",
+        "Clocks that were set, proofs that became void, and claims that the proofs refute, for each second.",
+    );
+    let events = rate(declare::CLOCK_EVENTS.name, &[], "instance, store, event");
+    let panel = panel.ask(events, "{{instance}} {{store}}: {{event}}").unit("ops").default("min", json!(0));
+    frame.add(12, 9, panel.no_value("no process").runbook("TidegaugeClockOff"));
+}
+
+fn advice(frame: &mut Frame) {
+    frame.section("How it answers");
+    let panel = Panel::lines("Advice", "Questions which read to make, for each second, by what was answered.");
+    let panel = panel.ask(rate(declare::ADVICE.name, &[], "decision"), "{{decision}}").unit("reqps").stacked();
+    frame.add(8, 8, panel.default("min", json!(0)).no_value("no process"));
+
+    let panel =
+        Panel::lines("How long advice takes", "From a question's arrival to its answer, which comes from memory.");
+    let grows = |part: &str| format!("rate({}[$__rate_interval])", query::part(declare::ADVICE_DURATION, part));
+    let buckets = call("sum by (le, instance)", &of_processes(&grows("bucket")));
+    let panel = panel.ask(query::quantile(0.5, &buckets), "p50 {{instance}}");
+    let panel = panel.ask(query::quantile(0.99, &buckets), "p99 {{instance}}").unit("s").default("min", json!(0));
+    frame.add(8, 8, panel.no_value("Nobody asked"));
+
+    let panel = Panel::lines(
+        "Told to Alertmanagers",
+        "Requests to the Alertmanagers that gauges tell themselves, for each second.",
+    );
+    let told = format!("rate({}[$__rate_interval])", declare::NOTIFICATIONS.name);
+    let told = call("sum by (alertmanager, result)", &of_processes(&told));
+    let panel = panel.ask(told, "{{alertmanager}}: {{result}}").unit("reqps").default("min", json!(0));
+    frame.add(8, 8, panel.no_value("They tell none").runbook("TidegaugeWatchdog"));
+}
+
+fn process(frame: &mut Frame) {
+    frame.section("The process");
+    let panel = Panel::lines("CPU", "Of one core, by process.").unit("percentunit").default("min", json!(0));
+    let cpu = of_processes("rate(process_cpu_seconds_total[$__rate_interval])");
+    frame.add(6, 7, panel.ask(cpu, "{{instance}}").no_value("no process"));
+
+    let panel = Panel::lines("Memory", "Resident, by process.").unit("bytes").default("min", json!(0));
+    let memory = of_processes("process_resident_memory_bytes");
+    frame.add(6, 7, panel.ask(memory, "{{instance}}").no_value("no process"));
+
+    let panel =
+        Panel::lines("Open files", "Sockets and files that are open, beside how many may be.").default("min", json!(0));
+    let panel = panel.ask(of_processes("process_open_fds"), "open {{instance}}");
+    frame.add(6, 7, panel.no_value("no process"));
+
+    let panel = Panel::lines("Age of the settings", "How long ago the settings in use were loaded.").unit("s");
+    let loaded = call("max by (instance)", &of_processes(declare::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP.name));
+    let panel = panel.ask(format!("time() - {loaded}"), "{{instance}}").default("min", json!(0));
+    frame.add(6, 7, panel.no_value("none in use").runbook("TidegaugeSettingsRefused"));
+}

@@ -1,0 +1,102 @@
+//! Colours and words that mean the same on every dashboard. Colour never says anything alone: a word or a number is beside it.
+
+use serde_json::{Map, Value, json};
+
+use super::panel::Panel;
+use super::query::{SOON_SECONDS, Stores, urgency};
+use crate::core::advice::Decision;
+use crate::core::alert::{Severity, Signal};
+use crate::core::assess::State;
+use crate::rules::call;
+use crate::settings::AlertSettings;
+
+pub(super) const GOOD: &str = "green";
+pub(super) const NOTICE: &str = "yellow";
+pub(super) const TICKET: &str = "orange";
+pub(super) const PAGE: &str = "red";
+
+/// How a pair is called in legends.
+pub(super) const PAIR: &str = "{{source_region}} → {{target_region}}";
+/// The same, where there is more than one store.
+pub(super) const PAIR_OF_STORE: &str = "{{store}}: {{source_region}} → {{target_region}}";
+
+fn color(state: State) -> &'static str {
+    match state {
+        State::Unknown => "#8e8e8e",
+        State::Ok => GOOD,
+        State::ReadFailing => "blue",
+        State::Lagging => NOTICE,
+        State::Throttled => TICKET,
+        State::WriterSilent => "purple",
+        State::Stalled => PAGE,
+        State::WriteFailing => "dark-red",
+    }
+}
+
+/// Words and colours in place of the numbers that stand for states.
+pub(super) fn states() -> Value {
+    mapping(State::ALL.map(|state| (urgency(state), state.label(), color(state))))
+}
+
+/// The same for advice, by its place from the least cautious on.
+pub(super) fn decisions() -> Value {
+    // From what costs nothing to what gives nothing.
+    const COLORS: [&str; Decision::COUNT] = [GOOD, "light-blue", "blue", "dark-blue", NOTICE, TICKET, PAGE];
+    mapping(std::array::from_fn::<_, { Decision::COUNT }, _>(|caution| {
+        (u8::try_from(caution).unwrap_or(u8::MAX), Decision::LABELS[caution], COLORS[caution])
+    }))
+}
+
+/// Words and colours in place of numbers.
+pub(super) fn mapping<const N: usize>(words: [(u8, &str, &str); N]) -> Value {
+    let options: Map<String, Value> = words
+        .into_iter()
+        .enumerate()
+        .map(|(index, (code, text, color))| (code.to_string(), json!({ "color": color, "index": index, "text": text })))
+        .collect();
+    json!([{ "type": "value", "options": options }])
+}
+
+/// Asks how many pairs are in each state, and gives each state its name and colour.
+pub(super) fn counted_by_state(panel: Panel, stores: Stores) -> Panel {
+    let counted = call("count_values", &format!("\"code\",\n{}", stores.state()));
+    State::ALL.into_iter().fold(panel.ask(counted, "{{code}}"), |panel, state| {
+        let fixed = json!({ "fixedColor": color(state), "mode": "fixed" });
+        panel.set("byName", &urgency(state).to_string(), &[("displayName", json!(state.label())), ("color", fixed)])
+    })
+}
+
+/// From which lag on who is told: what the rules say of current lag, where they do.
+pub(super) fn lag_steps(alerts: &AlertSettings) -> Vec<(f64, &'static str)> {
+    let over = alerts.rules.iter().filter(|rule| matches!(rule.signal, Signal::CurrentLag));
+    let over = over.flat_map(|rule| rule.thresholds.iter());
+    let least = |severity| {
+        let over = over.clone().filter(|threshold| threshold.severity == severity);
+        over.map(|threshold| threshold.above.as_secs_f64()).min_by(f64::total_cmp)
+    };
+    let steps = [(Some(SOON_SECONDS), NOTICE), (least(Severity::Ticket), TICKET), (least(Severity::Page), PAGE)];
+    let mut steps: Vec<_> = steps.into_iter().filter_map(|(above, color)| Some((above?, color))).collect();
+    // Grafana wants them in order; of two that are told of at once, the worse.
+    steps.reverse();
+    let mut kept: Vec<(f64, &'static str)> = Vec::new();
+    for (above, color) in steps {
+        if kept.last().is_none_or(|(next, _)| above < *next) {
+            kept.push((above, color));
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// The Store dashboard for one pair, over the same time; `field` is where its labels are, from `__field.labels` or `__data.fields`.
+pub(super) fn store_link(field: &str) -> String {
+    format!(
+        "/d/tidegauge-store/tidegauge-store?${{datasource:queryparam}}&${{cell:queryparam}}&var-store=${{{field}.store}}\
+         &var-source_region=${{{field}.source_region}}&var-target_region=${{{field}.target_region}}&${{__url_time_range}}"
+    )
+}
+
+/// A column whose cells are coloured all over by what is in them.
+pub(super) fn filled() -> Value {
+    json!({ "mode": "basic", "type": "color-background" })
+}

@@ -1,0 +1,156 @@
+//! What a dashboard asks of Prometheus.
+//!
+//! Several gauges of several cells measure the same pair. What is shown of it is the most that any of them says, as in the
+//! rules. Observers speak for their own pods and are not asked. The cell is a gauge's own word, joined by `job` and `instance`:
+//! whether or not a scrape adds a label of that name makes no difference.
+
+use crate::core::assess::State;
+use crate::core::pair::BUCKETS;
+use crate::metrics::declare::{self, Metric};
+use crate::rules::{call, indented, quoted};
+use crate::settings::AlertSettings;
+
+/// The labels of a region pair.
+pub(super) const PAIR: &str = "store, source_region, target_region";
+
+/// What is taken to be soon, in seconds: an end of the histogram's buckets, so that nothing is interpolated.
+pub(super) const SOON_SECONDS: f64 = BUCKETS[7];
+
+/// Which series of a store are meant: one or any number of the dashboard's choice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stores {
+    /// The one that is chosen.
+    One,
+    /// All that are chosen.
+    Chosen,
+}
+
+impl Stores {
+    fn matcher(self) -> &'static str {
+        match self {
+            Stores::One => r#"store="$store""#,
+            Stores::Chosen => r#"store=~"$store""#,
+        }
+    }
+
+    /// A metric of pairs, as each gauge has it; `more` are matchers besides.
+    pub(super) fn pairs(self, metric: Metric, more: &[&str]) -> String {
+        self.pairs_named(metric.name, more)
+    }
+
+    /// A series of pairs that has a name of its own: a part of a histogram, or a record of the rules.
+    pub(super) fn pairs_named(self, name: &str, more: &[&str]) -> String {
+        let of_pair = [self.matcher(), r#"source_region=~"$source_region""#, r#"target_region=~"$target_region""#];
+        series(name, &[&of_pair, more].concat())
+    }
+
+    /// A metric of a store, or of its regions.
+    pub(super) fn of(self, metric: Metric, more: &[&str]) -> String {
+        series(metric.name, &[&[self.matcher()], more].concat())
+    }
+
+    /// The most that any gauge says of each pair.
+    pub(super) fn most(self, metric: Metric, more: &[&str]) -> String {
+        by_pair(&of_gauges(&self.pairs(metric, more)))
+    }
+
+    /// The state of each pair as a number, by [`urgency`]: the most urgent that any gauge sees.
+    pub(super) fn state(self) -> String {
+        let seen = format!("({} == 1)", self.pairs(declare::PAIR_STATE, &[]));
+        let codes = codes("state", State::ALL.map(|state| (state.label(), urgency(state))));
+        by_pair(&format!("{}\n* on (state) group_left ()\n{codes}", of_gauges(&seen)))
+    }
+
+    /// The buckets of the lag's histogram as they grew in a window, summed by `by` and `le`.
+    pub(super) fn buckets(self, function: &str, window: &str, by: &str) -> String {
+        let grew =
+            format!("{function}({}[{window}])", self.pairs_named(&part(declare::REPLICATION_LAG, "bucket"), &[]));
+        let by = if by.is_empty() { "le".to_owned() } else { format!("le, {by}") };
+        call(&format!("sum by ({by})"), &of_gauges(&grew))
+    }
+
+    /// The share of each pair's samples that were visible within [`SOON_SECONDS`]; none where there are no samples.
+    pub(super) fn share_soon(self, window: &str, by: &str) -> String {
+        let within = format!("le={}", quoted(&SOON_SECONDS.to_string()));
+        let grew = |name: &str, more: &[&str]| {
+            let series = self.pairs_named(&part(declare::REPLICATION_LAG, name), more);
+            let by = if by.is_empty() { "sum".to_owned() } else { format!("sum by ({by})") };
+            call(&by, &of_gauges(&format!("increase({series}[{window}])")))
+        };
+        format!("{}\n/\n({} > 0)", grew("bucket", &[&within]), grew("count", &[]))
+    }
+}
+
+/// How much a state wakes people. A pair of which gauges differ is shown by the largest. So who cannot look outvotes nobody
+/// who sees trouble, and a pair is unknown only where no gauge knows.
+pub(super) fn urgency(state: State) -> u8 {
+    match state {
+        State::Unknown => 1,
+        State::Ok => 2,
+        State::ReadFailing => 3,
+        State::Lagging => 4,
+        State::Throttled => 5,
+        State::WriterSilent => 6,
+        State::Stalled => 7,
+        State::WriteFailing => 8,
+    }
+}
+
+/// A number for each value of a label, to multiply with: a series has no other way to say a word.
+pub(super) fn codes<const N: usize>(label: &str, codes: [(&str, u8); N]) -> String {
+    let each =
+        codes.map(|(value, code)| format!("label_replace(vector({code}), \"{label}\", {}, \"\", \"\")", quoted(value)));
+    format!("(\n{}\n)", indented(&each.join("\nor\n")))
+}
+
+/// A part of a histogram: `bucket`, `count` or `sum`.
+pub(super) fn part(metric: Metric, part: &str) -> String {
+    format!("{}_{part}", metric.name)
+}
+
+/// The series of gauges in the chosen cells, each with its cell.
+pub(super) fn of_gauges(series: &str) -> String {
+    format!("{series}\n* on (job, instance) group_left (cell)\n{}", gauges())
+}
+
+/// The gauges of the chosen cells.
+pub(super) fn gauges() -> String {
+    series(declare::CELL_INFO.name, &[r#"role="gauge""#, r#"cell=~"$cell""#])
+}
+
+/// One value a pair: the largest.
+pub(super) fn by_pair(vector: &str) -> String {
+    call(&format!("max by ({PAIR})"), vector)
+}
+
+/// How many there are: 0 if none of `those` is there while some of `all` are, and nothing while there is nothing at all.
+pub(super) fn count_among(those: &str, all: &str) -> String {
+    format!("{}\nor\n0 * {}", call("count", those), call("count", all))
+}
+
+/// The alerts of Prometheus' own, but for the one that always fires. Alerts about no store are among those of any.
+pub(super) fn alerts(settings: &AlertSettings, more: &[&str]) -> String {
+    let mut names = vec!["Tidegauge.*"];
+    names.extend(settings.rules.iter().map(|rule| &*rule.name).filter(|name| !name.starts_with("Tidegauge")));
+    let names = format!("alertname=~{}", quoted(&names.join("|")));
+    let matchers = [&names, r#"alertname!="TidegaugeWatchdog""#, r#"store=~"$store|""#];
+    series("ALERTS", &[&matchers, more].concat())
+}
+
+/// That the rules are loaded, and find what they look for.
+pub(super) fn watchdog() -> String {
+    series("ALERTS", &[r#"alertname="TidegaugeWatchdog""#, r#"alertstate="firing""#])
+}
+
+/// Series by name and matchers.
+pub(super) fn series(name: &str, matchers: &[&str]) -> String {
+    match matchers {
+        [] => name.to_owned(),
+        _ => format!("{name}{{{}}}", matchers.join(", ")),
+    }
+}
+
+/// A quantile of buckets; without samples none.
+pub(super) fn quantile(quantile: f64, buckets: &str) -> String {
+    format!("{} >= 0", call("histogram_quantile", &format!("{quantile},\n{buckets}")))
+}
