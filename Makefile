@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards metrics rules deployables documents mutants deny
+.PHONY: help test acceptance demo lab contract examples dashboards metrics rules deployables documents mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -43,3 +43,6 @@ mutants:              ## change the formulas, see the tests fail
 
 deny:                 ## licences, advisories and sources of what this is built from
 	@.ci/acceptance deny
+
+pictures:             ## draw the dashboards with Grafana's components, anew, into docs/pictures
+	@.ci/acceptance pictures

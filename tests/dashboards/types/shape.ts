@@ -44,7 +44,7 @@ type Optional<T> = Filled<Plain<T>>;
 
 /** What Grafana's data source for Prometheus reads of a target. */
 interface Target extends Plain<DataQuery> {
-  datasource: { type: 'prometheus'; uid: string };
+  datasource?: { type: 'prometheus'; uid: string };
   expr: string;
   instant?: boolean;
   range?: boolean;
