@@ -6,6 +6,7 @@ use super::frame::{self, Frame, Head};
 use super::look::{self, GOOD, NOTICE, PAGE, TICKET};
 use super::panel::Panel;
 use super::query::{self, PAIR, SOON_SECONDS, Stores};
+use crate::core::assess::State;
 use crate::metrics::declare;
 use crate::rules::call;
 use crate::rules::objective;
@@ -36,19 +37,10 @@ fn current_lag() -> String {
     STORES.most(declare::CURRENT_LAG, &[])
 }
 
-fn measured() -> String {
-    STORES.most(declare::PAIR_INFO, &[])
-}
-
-/// Pairs that are measured, and of which nobody knows how late they are.
-fn unknown() -> String {
-    format!("{}\nunless on ({PAIR})\n{}", measured(), current_lag())
-}
-
 fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
     let firing = |severity: &str| {
         let severity = format!("severity=\"{severity}\"");
-        query::count_among(&query::alerts(alerts, &[r#"alertstate="firing""#, &severity]), &query::watchdog())
+        query::count_among(&query::alerts(alerts, STORES, &[r#"alertstate="firing""#, &severity]), &query::watchdog())
     };
     let panel = Panel::stat(
         "Alerts firing",
@@ -77,10 +69,11 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
 
     let panel = Panel::stat(
         "Pairs that nobody knows",
-        "Pairs that are measured, and of which no gauge can say how late they are. They are in no other number here: \
-         unknown is neither 0 nor good.",
+        "Pairs that were measured within the last hour, and of which no gauge can say now how late they are. They are in no other \
+         number here: unknown is neither 0 nor good.",
     );
-    let panel = panel.ask(query::count_among(&unknown(), &measured()), "unknown").steps(GOOD, &[(1.0, TICKET)]);
+    let unknown = query::count_among(&STORES.unknown(), &STORES.measured_lately());
+    let panel = panel.ask(unknown, "unknown").steps(GOOD, &[(1.0, TICKET)]);
     frame.add(4, 5, panel.no_value("no gauge").runbook("TidegaugeUnknown"));
 
     let seen = call("max by (cell)", &format!("max_over_time({}[1d])", query::gauges()));
@@ -131,7 +124,7 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
     let panel = Panel::table(
         "Pairs, worst first",
         "The hundred latest pairs, each with the most urgent state that any gauge sees. Pairs of which nobody knows how late \
-         they are stand further down. A click leads to the store.",
+         they are stand further down. A click on a store leads there.",
     );
     let panel = panel.ask(worst, "").ask(state, "").transform("merge", json!({}));
     let panel = panel.columns(
@@ -145,7 +138,7 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
         &[],
     );
     let panel = panel.unit("s").steps(GOOD, &steps).default("decimals", json!(1));
-    let panel = panel.link("The store", look::store_link("__data.fields"));
+    let panel = panel.set("byName", "store", &[("links", look::links("The pair", look::store_link("__data.fields")))]);
     let panel = panel.set("byName", "current lag", &[("custom.cellOptions", look::filled())]).set(
         "byName",
         "state",
@@ -153,14 +146,22 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
     );
     frame.add(12, 10, panel.option("sortBy", json!([{ "desc": true, "displayName": "current lag" }])));
 
-    let not_ok = STORES.pairs(declare::PAIR_STATE, &[r#"state!="ok""#]);
-    let sometime = query::by_pair(&format!("max_over_time({not_ok}[$__range] @ end())"));
+    let state = STORES.state();
+    let ok = query::urgency(State::Ok);
+    let sometime = call("max_over_time", &format!("({state} != {ok})[$__range:$__interval] @ end()"));
     let panel = Panel::timeline(
         "States over time",
-        "Pairs that some gauge saw other than ok at some time in this range, each by the most urgent state at that time. A gap \
+        "Pairs that were other than ok at some time in this range, each by the most urgent state at that time. A gap \
          is a time without a scrape.",
     );
-    let panel = panel.ask(format!("{}\nand on ({PAIR})\n({sometime} == 1)", STORES.state()), look::PAIR_OF_STORE);
+    let panel = panel.ask(
+        format!(
+            "{state}
+and on ({PAIR})
+{sometime}"
+        ),
+        look::PAIR_OF_STORE,
+    );
     let panel = panel.unit("none").default("mappings", look::states()).no_value("Nobody saw a pair that was not ok");
     let panel = panel.link("The store", look::store_link("__field.labels"));
     frame.add(14, 11, panel.runbook("TidegaugeStalled"));
@@ -193,7 +194,7 @@ fn alerting(frame: &mut Frame, alerts: &AlertSettings) {
     let mut named = vec![("alertname", "alert"), ("severity", "severity"), ("alertstate", "course")];
     named.extend(columns);
     named.push(("cell", "cell"));
-    let panel = panel.ask(query::alerts(alerts, &[]), "").unit("none").columns(&named, &hidden);
+    let panel = panel.ask(query::alerts(alerts, STORES, &[]), "").unit("none").columns(&named, &hidden);
     let panel = panel.set("byName", "alert", &[("links", runbook.clone())]);
     frame.add(12, 9, panel.no_value("None, if the watchdog fires").runbook("TidegaugeWatchdog"));
 
@@ -215,7 +216,7 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
     let ObjectiveSettings { lag, share } = objective;
     let lag = crate::rules::duration(lag);
     frame.section("What was promised");
-    let share_steps = [(share - 10.0 * (1.0 - share), TICKET), (share, GOOD)];
+    let share_steps = look::share_steps(objective);
 
     let title = format!("Visible within {SOON_SECONDS} s, worst pairs");
     let panel = Panel::bars(
@@ -277,28 +278,30 @@ fn not_known(frame: &mut Frame) {
     frame.section("Who knows nothing");
     let panel = Panel::table(
         "Pairs that nobody knows",
-        "No gauge can say how late these are: it cannot read the target, or nobody writes at the source. What the provider says \
-         is beside it, where it says anything.",
+        "Pairs that were measured within the last hour, and of which no gauge can say now how late they are: it cannot read the \
+         target, nobody writes at the source, or no gauge is left. What the provider says is beside it, where it says anything.",
     );
-    let state = format!("{}\nand on ({PAIR})\n({})", STORES.state(), unknown());
+    let unknown = STORES.unknown();
+    let state = format!("{}\nand on ({PAIR})\n({unknown})", STORES.state());
     let said = format!("{}\nunless on ({PAIR})\n{}", STORES.most(declare::MERGED_LAG, &[]), current_lag());
-    let panel = panel.ask(state, "").ask(said, "").transform("merge", json!({}));
+    let panel = panel.ask(unknown, "").ask(state, "").ask(said, "").transform("merge", json!({}));
     let panel = panel.columns(
         &[
             ("store", "store"),
             ("source_region", "source_region"),
             ("target_region", "target_region"),
-            ("Value #A", "state"),
-            ("Value #B", "lag by the provider"),
+            ("Value #B", "state"),
+            ("Value #C", "lag by the provider"),
         ],
-        &[],
+        &["Value #A"],
     );
+    let words = json!({ "type": "color-text" });
     let panel = panel.unit("s").set(
         "byName",
         "state",
-        &[("mappings", look::states()), ("custom.cellOptions", json!({ "type": "color-text" }))],
+        &[("mappings", look::states()), ("custom.cellOptions", words), ("noValue", json!("no gauge"))],
     );
-    let panel = panel.link("The store", look::store_link("__data.fields"));
+    let panel = panel.set("byName", "store", &[("links", look::links("The pair", look::store_link("__data.fields")))]);
     frame.add(12, 8, panel.no_value("None, if there are gauges").runbook("TidegaugeUnknown"));
 
     let of_role = |role: &str| {
@@ -315,5 +318,6 @@ fn not_known(frame: &mut Frame) {
     let panel = panel
         .transform("merge", json!({}))
         .columns(&[("cell", "cell"), ("Value #B", "gauges now"), ("Value #C", "observers now")], &["Value #A"]);
+    let panel = panel.set("byName", "cell", &[("links", look::links("Its processes", look::gauge_link()))]);
     frame.add(12, 8, panel.no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
 }

@@ -102,12 +102,9 @@ pub(super) struct Head {
 
 /// Pages, drawn over every panel that has a time axis.
 fn annotation(alerts: &AlertSettings, stores: Stores) -> Value {
-    let of_store = (stores == Stores::One).then_some(r#"store="$store""#);
-    let mut matchers = vec![r#"alertstate="firing""#, r#"severity="page""#];
-    matchers.extend(of_store);
     json!({
         "datasource": datasource(), "enable": true, "hide": false, "iconColor": "red", "name": "Pages",
-        "target": { "expr": query::alerts(alerts, &matchers), "interval": "", "refId": "Pages" },
+        "target": { "expr": query::alerts(alerts, stores, &[r#"alertstate="firing""#, r#"severity="page""#]), "interval": "", "refId": "Pages" },
         "titleFormat": "{{alertname}}",
         "textFormat": "{{store}} {{source_region}} {{target_region}} {{region}}",
         "tagKeys": "severity",
@@ -143,10 +140,7 @@ pub(super) fn store(stores: Stores) -> Value {
 /// Which regions, of the stores that are chosen.
 pub(super) fn regions(stores: Stores) -> [Value; 2] {
     let of = |matchers: &[&str]| query::series(declare::PAIR_INFO.name, matchers);
-    let store = match stores {
-        Stores::One => r#"store="$store""#,
-        Stores::Chosen => r#"store=~"$store""#,
-    };
+    let store = stores.matcher();
     [
         variable("source_region", "Source region", &of(&[store]), false),
         variable("target_region", "Target region", &of(&[store, r#"source_region=~"$source_region""#]), false),

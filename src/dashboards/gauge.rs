@@ -240,9 +240,8 @@ fn process(frame: &mut Frame) {
     let memory = of_processes("process_resident_memory_bytes");
     frame.add(6, 7, panel.ask(memory, "{{instance}}").no_value("no process"));
 
-    let panel =
-        Panel::lines("Open files", "Sockets and files that are open, beside how many may be.").default("min", json!(0));
-    let panel = panel.ask(of_processes("process_open_fds"), "open {{instance}}");
+    let panel = Panel::lines("Open files", "Sockets and files that are open, by process.").default("min", json!(0));
+    let panel = panel.ask(of_processes("process_open_fds"), "{{instance}}");
     frame.add(6, 7, panel.no_value("no process"));
 
     let panel = Panel::lines("Age of the settings", "How long ago the settings in use were loaded.").unit("s");

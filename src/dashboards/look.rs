@@ -8,7 +8,8 @@ use crate::core::advice::Decision;
 use crate::core::alert::{Severity, Signal};
 use crate::core::assess::State;
 use crate::rules::call;
-use crate::settings::AlertSettings;
+use crate::rules::objective::budget;
+use crate::settings::{AlertSettings, ObjectiveSettings};
 
 pub(super) const GOOD: &str = "green";
 pub(super) const NOTICE: &str = "yellow";
@@ -88,12 +89,30 @@ pub(super) fn lag_steps(alerts: &AlertSettings) -> Vec<(f64, &'static str)> {
     kept
 }
 
+/// What share of the time is as promised, and what would use up the budget ten times as fast.
+pub(super) fn share_steps(objective: ObjectiveSettings) -> [(f64, &'static str); 2] {
+    let share = objective.share;
+    // What is left where ten times as much is used.
+    [(budget(10.0 * budget(share)), TICKET), (share, GOOD)]
+}
+
+/// Where a click leads, in the same tab.
+pub(super) fn links(title: &str, url: String) -> Value {
+    json!([{ "title": title, "url": url, "targetBlank": false }])
+}
+
 /// The Store dashboard for one pair, over the same time; `field` is where its labels are, from `__field.labels` or `__data.fields`.
 pub(super) fn store_link(field: &str) -> String {
     format!(
         "/d/tidegauge-store/tidegauge-store?${{datasource:queryparam}}&${{cell:queryparam}}&var-store=${{{field}.store}}\
          &var-source_region=${{{field}.source_region}}&var-target_region=${{{field}.target_region}}&${{__url_time_range}}"
     )
+}
+
+/// The Gauge dashboard for the cell of a table's row, over the same time.
+pub(super) fn gauge_link() -> String {
+    "/d/tidegauge-gauge/tidegauge-gauge?${datasource:queryparam}&var-cell=${__data.fields.cell}&${__url_time_range}"
+        .to_owned()
 }
 
 /// A column whose cells are coloured all over by what is in them.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::look::links;
 use crate::core::alert::runbook;
 
 /// Where the data comes from: whatever the dashboard's variable says.
@@ -155,7 +156,9 @@ impl Panel {
 
     /// Rows and columns.
     pub(super) fn table(title: &str, description: &str) -> Panel {
-        Panel::new(Kind::Table, title, description).default("color", json!({ "mode": "thresholds" }))
+        let panel = Panel::new(Kind::Table, title, description).default("color", json!({ "mode": "thresholds" }));
+        // What a table says where nothing comes is not for single cells.
+        panel.set("byRegexp", "/.*/", &[("noValue", json!(""))])
     }
 
     /// Words over time, a band each.
@@ -227,7 +230,7 @@ impl Panel {
 
     /// Where a click on a value leads, in the same tab.
     pub(super) fn link(self, title: &str, url: String) -> Panel {
-        self.default("links", json!([{ "title": title, "url": url, "targetBlank": false }]))
+        self.default("links", links(title, url))
     }
 
     /// Properties of the fields that a matcher finds.

@@ -26,7 +26,8 @@ pub(super) enum Stores {
 }
 
 impl Stores {
-    fn matcher(self) -> &'static str {
+    /// What tells its series from others.
+    pub(super) fn matcher(self) -> &'static str {
         match self {
             Stores::One => r#"store="$store""#,
             Stores::Chosen => r#"store=~"$store""#,
@@ -57,8 +58,24 @@ impl Stores {
     /// The state of each pair as a number, by [`urgency`]: the most urgent that any gauge sees.
     pub(super) fn state(self) -> String {
         let seen = format!("({} == 1)", self.pairs(declare::PAIR_STATE, &[]));
-        let codes = codes("state", State::ALL.map(|state| (state.label(), urgency(state))));
+        let mut states = State::ALL;
+        states.sort_by_key(|state| urgency(*state));
+        let codes = codes("state", states.map(|state| (state.label(), urgency(state))));
         by_pair(&format!("{}\n* on (state) group_left ()\n{codes}", of_gauges(&seen)))
+    }
+
+    /// The pairs that any gauge measured within the last hour, be that gauge there or not.
+    pub(super) fn measured_lately(self) -> String {
+        let over = |series: &str| format!("max_over_time({series}[1h])");
+        // An address may have been another process's, of another cell, within the hour: one series for each all the same.
+        let gauges = call("group by (job, instance)", &over(&gauges()));
+        let pairs = over(&self.pairs(declare::PAIR_INFO, &[]));
+        by_pair(&format!("{pairs}\n* on (job, instance) group_left ()\n{gauges}"))
+    }
+
+    /// The pairs of these of which nobody knows how late they are.
+    pub(super) fn unknown(self) -> String {
+        format!("{}\nunless on ({PAIR})\n{}", self.measured_lately(), self.most(declare::CURRENT_LAG, &[]))
     }
 
     /// The buckets of the lag's histogram as they grew in a window, summed by `by` and `le`.
@@ -128,12 +145,16 @@ pub(super) fn count_among(those: &str, all: &str) -> String {
     format!("{}\nor\n0 * {}", call("count", those), call("count", all))
 }
 
-/// The alerts of Prometheus' own, but for the one that always fires. Alerts about no store are among those of any.
-pub(super) fn alerts(settings: &AlertSettings, more: &[&str]) -> String {
+/// The alerts of Prometheus' own, but for the one that always fires. Those about no store are among those of any number.
+pub(super) fn alerts(settings: &AlertSettings, stores: Stores, more: &[&str]) -> String {
     let mut names = vec!["Tidegauge.*"];
     names.extend(settings.rules.iter().map(|rule| &*rule.name).filter(|name| !name.starts_with("Tidegauge")));
     let names = format!("alertname=~{}", quoted(&names.join("|")));
-    let matchers = [&names, r#"alertname!="TidegaugeWatchdog""#, r#"store=~"$store|""#];
+    let store = match stores {
+        Stores::One => stores.matcher(),
+        Stores::Chosen => r#"store=~"$store|""#,
+    };
+    let matchers = [&names, r#"alertname!="TidegaugeWatchdog""#, store];
     series("ALERTS", &[&matchers, more].concat())
 }
 

@@ -24,7 +24,7 @@ pub(super) fn dashboard(alerts: &AlertSettings) -> Value {
     let mut frame = Frame::new(alerts);
     at_a_glance(&mut frame, alerts);
     lag(&mut frame, alerts);
-    samples(&mut frame);
+    samples(&mut frame, alerts);
     provider(&mut frame);
     requests(&mut frame);
     set_up(&mut frame);
@@ -149,7 +149,7 @@ fn lag(frame: &mut Frame, alerts: &AlertSettings) {
     frame.add(8, 8, panel.no_value("measured on one clock, or not known").runbook("TidegaugeWriterSilent"));
 }
 
-fn samples(frame: &mut Frame) {
+fn samples(frame: &mut Frame, alerts: &AlertSettings) {
     frame.section("How well that is known");
     let panel = Panel::lines(
         "Error of a sample",
@@ -184,7 +184,8 @@ fn samples(frame: &mut Frame) {
         "The share of heartbeats in this range that were visible at the target in time.",
     );
     let panel = panel.ask(STORE.share_soon("$__range", PAIR), look::PAIR).unit("percentunit");
-    let panel = panel.steps(PAGE, &[(0.9, TICKET), (0.99, GOOD)]).default("min", json!(0)).default("max", json!(1));
+    let panel =
+        panel.steps(PAGE, &look::share_steps(alerts.objective)).default("min", json!(0)).default("max", json!(1));
     frame.add(12, 8, panel.no_value("no samples").runbook("TidegaugeObjectiveBurn"));
 
     let panel = Panel::table(
@@ -333,6 +334,7 @@ fn advice(frame: &mut Frame) {
     let panel = panel.ask(call("max by (target_region)", &standing), "readers in {{target_region}}").unit("none");
     frame.add(12, 8, panel.default("mappings", look::decisions()).no_value("The store has no policy"));
 
+    // Observers answer them, too.
     let panel = Panel::lines(
         "Questions by answer",
         "How often applications asked which read to make, for each second, by what they were told.",

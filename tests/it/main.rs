@@ -27,6 +27,7 @@ mod azure_rest;
 mod cloudwatch;
 #[cfg(feature = "cosmos")]
 mod cosmos;
+mod dashboards;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod events_http;
