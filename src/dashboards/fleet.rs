@@ -6,6 +6,7 @@ use super::frame::{self, Frame, Head};
 use super::look::{self, GOOD, NOTICE, PAGE, TICKET};
 use super::panel::Panel;
 use super::query::{self, PAIR, SOON_SECONDS, Stores};
+use crate::core::alert::{Phase, Severity};
 use crate::core::assess::State;
 use crate::metrics::declare;
 use crate::rules::call;
@@ -57,7 +58,7 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
         "Each region pair once, by the most urgent state that any gauge sees. States without a pair are left out. A pair is \
          unknown only where no gauge knows.",
     );
-    frame.add(8, 5, look::counted_by_state(panel, STORES).no_value("no gauge"));
+    frame.add(8, 5, look::counted_by_state(panel, STORES).with_names().no_value("no gauge"));
 
     let panel = Panel::stat(
         "Worst current lag",
@@ -99,12 +100,15 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
     );
     let panel = panel.ask(by_regions, "").unit("s").steps(GOOD, &steps).default("decimals", json!(1));
     let panel = panel.custom("cellOptions", look::filled()).custom("align", json!("center"));
+    let sorted_by = |field: &str| json!({ "fields": {}, "sort": [{ "desc": false, "field": field }] });
+    let panel = panel.transform("sortBy", sorted_by("target_region"));
     let panel = panel.transform(
         "groupingToMatrix",
         json!({
             "columnField": "target_region", "emptyValue": "null", "rowField": "source_region", "valueField": "Value",
         }),
     );
+    let panel = panel.transform("sortBy", sorted_by("source_region\\target_region"));
     let here = "/d/tidegauge-fleet/tidegauge-fleet?${datasource:queryparam}&${cell:queryparam}&${store:queryparam}\
                 &var-source_region=${__data.fields[0]}&var-target_region=${__field.name}&${__url_time_range}";
     let panel = panel.link("Which stores?", here.to_owned());
@@ -144,7 +148,7 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
         "state",
         &[("mappings", look::states()), ("custom.cellOptions", json!({ "type": "color-text" }))],
     );
-    frame.add(12, 10, panel.option("sortBy", json!([{ "desc": true, "displayName": "current lag" }])));
+    frame.add(12, 10, panel.sorted_by("current lag", true));
 
     let state = STORES.state();
     let ok = query::urgency(State::Ok);
@@ -195,8 +199,16 @@ fn alerting(frame: &mut Frame, alerts: &AlertSettings) {
     named.extend(columns);
     named.push(("cell", "cell"));
     let panel = panel.ask(query::alerts(alerts, STORES, &[]), "").unit("none").columns(&named, &hidden);
-    let panel = panel.set("byName", "alert", &[("links", runbook.clone())]);
-    frame.add(12, 9, panel.no_value("None, if the watchdog fires").runbook("TidegaugeWatchdog"));
+    let course = look::words(&[(Phase::Firing.label(), PAGE), (Phase::Pending.label(), NOTICE)]);
+    let severity = look::words(&[(Severity::Page.label(), PAGE), (Severity::Ticket.label(), TICKET)]);
+    let colored = |panel: Panel| {
+        let panel = panel
+            .set("byName", "alert", &[("links", runbook.clone()), ("custom.width", json!(260))])
+            .sorted_by("alert", false);
+        panel.set("byName", "course", &course).set("byName", "severity", &severity)
+    };
+    let panel = colored(panel);
+    frame.add(24, 8, panel.no_value("None, if the watchdog fires").runbook("TidegaugeWatchdog"));
 
     let active = query::of_gauges(&STORES.of(declare::ALERT_ACTIVE, &[]));
     let by = "max by (rule, severity, state, store, source_region, target_region, region, side, finding)";
@@ -208,8 +220,8 @@ fn alerting(frame: &mut Frame, alerts: &AlertSettings) {
     let mut named = vec![("rule", "alert"), ("severity", "severity"), ("state", "course")];
     named.extend(columns);
     let panel = panel.ask(call(by, &active), "").unit("none").columns(&named, &hidden);
-    let panel = panel.set("byName", "alert", &[("links", runbook)]);
-    frame.add(12, 9, panel.no_value("None, if there are gauges").runbook("TidegaugeGaugesDisagree"));
+    let panel = colored(panel);
+    frame.add(24, 8, panel.no_value("None, if there are gauges").runbook("TidegaugeGaugesDisagree"));
 }
 
 fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
@@ -227,7 +239,7 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
     let worst = format!("bottomk(10,\n{}\n)", STORES.share_soon("$__range", PAIR));
     let panel = panel.ask(worst, look::PAIR_OF_STORE).unit("percentunit").steps(PAGE, &share_steps);
     let panel = panel.default("min", json!(0)).default("max", json!(1)).no_value("no samples");
-    frame.add(8, 10, panel.link("The store", look::store_link("__field.labels")));
+    frame.add(8, 12, panel.link("The store", look::store_link("__field.labels")));
 
     let kept = STORES.pairs_named(objective::WITHIN, &[]);
     let panel = Panel::bars(
@@ -240,7 +252,7 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
     let panel = panel.ask(format!("bottomk(10,\navg_over_time({kept}[$__range])\n)"), look::PAIR_OF_STORE);
     let panel = panel.unit("percentunit").steps(PAGE, &share_steps).default("min", json!(0)).default("max", json!(1));
     let panel = panel.link("The store", look::store_link("__field.labels")).no_value("not recorded");
-    frame.add(8, 10, panel.runbook("TidegaugeObjectiveBurn"));
+    frame.add(8, 12, panel.runbook("TidegaugeObjectiveBurn"));
 
     let record =
         |days: u64| STORES.pairs_named(&objective::name_over(std::time::Duration::from_secs(days * 24 * 3600)), &[]);
@@ -253,10 +265,10 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
     let left = format!("bottomk(10,\n1 - (1 - {}) / {budget}\n)", record(30));
     let panel = panel.ask(left, look::PAIR_OF_STORE).unit("percentunit").steps(PAGE, &[(0.0, TICKET), (0.5, GOOD)]);
     let panel = panel.default("min", json!(-1)).default("max", json!(1)).no_value("not recorded");
-    frame.add(8, 10, panel.link("The store", look::store_link("__field.labels")).runbook("TidegaugeObjectiveBurn"));
+    frame.add(8, 12, panel.link("The store", look::store_link("__field.labels")).runbook("TidegaugeObjectiveBurn"));
 
     let mut factors: Vec<(f64, &str)> = objective::burn_rates()
-        .map(|(factor, severity)| (factor, if severity == crate::core::alert::Severity::Page { PAGE } else { NOTICE }))
+        .map(|(factor, severity)| (factor, if severity == Severity::Page { PAGE } else { NOTICE }))
         .to_vec();
     factors.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let panel = Panel::lines(
@@ -302,6 +314,7 @@ fn not_known(frame: &mut Frame) {
         &[("mappings", look::states()), ("custom.cellOptions", words), ("noValue", json!("no gauge"))],
     );
     let panel = panel.set("byName", "store", &[("links", look::links("The pair", look::store_link("__data.fields")))]);
+    let panel = panel.sorted_by("store", false);
     frame.add(12, 8, panel.no_value("None, if there are gauges").runbook("TidegaugeUnknown"));
 
     let of_role = |role: &str| {
@@ -319,5 +332,5 @@ fn not_known(frame: &mut Frame) {
         .transform("merge", json!({}))
         .columns(&[("cell", "cell"), ("Value #B", "gauges now"), ("Value #C", "observers now")], &["Value #A"]);
     let panel = panel.set("byName", "cell", &[("links", look::links("Its processes", look::gauge_link()))]);
-    frame.add(12, 8, panel.no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
+    frame.add(12, 8, panel.sorted_by("cell", false).no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
 }

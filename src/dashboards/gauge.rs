@@ -64,7 +64,7 @@ fn quantiles(panel: Panel, metric: Metric, more: &[&str], by: &str, legend: &str
 
 fn at_a_glance(frame: &mut Frame) {
     let panel = Panel::stat("Processes", "How many report now, by role.").steps("text", &[]);
-    let panel = panel.ask(call("count by (role)", &processes()), "{{role}}");
+    let panel = panel.ask(call("sort_desc", &call("count by (role)", &processes())), "{{role}}").with_names();
     frame.add(6, 4, panel.no_value("none").runbook("TidegaugeGaugeAbsent"));
 
     let panel =
@@ -88,7 +88,15 @@ fn at_a_glance(frame: &mut Frame) {
     let builds = of_processes(declare::BUILD_INFO.name);
     let panel = panel.ask(call("max by (cell, role, job, instance, version)", &builds), "").unit("none");
     let columns = ["cell", "role", "job", "instance", "version"].map(|name| (name, name));
-    frame.add(12, 7, panel.columns(&columns, &["Value"]).no_value("no process").runbook("TidegaugeGaugeAbsent"));
+    frame.add(
+        12,
+        7,
+        panel
+            .columns(&columns, &["Value"])
+            .sorted_by("cell", false)
+            .no_value("no process")
+            .runbook("TidegaugeGaugeAbsent"),
+    );
 
     let panel = Panel::timeline(
         "Who writes",
@@ -121,7 +129,7 @@ fn calls(frame: &mut Frame) {
         "Calls that failed, for each second. A reason is there from its first error on.",
     );
     let errors = rate(declare::ERRORS.name, &[], "region, operation, reason");
-    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").default("min", json!(0));
+    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").seldom();
     frame.add(8, 8, panel.no_value("No call has failed since the start").runbook("TidegaugeReadFailing"));
 
     let panel =
@@ -152,7 +160,7 @@ fn schedule(frame: &mut Frame) {
     );
     let panel = panel.ask(rate(declare::MISSED_TICKS.name, &[], "instance, store"), "missed {{instance}} {{store}}");
     let dropped = rate(declare::DROPPED.name, &[], "instance, store, what");
-    let panel = panel.ask(dropped, "left out {{instance}} {{store}}: {{what}}").unit("ops").default("min", json!(0));
+    let panel = panel.ask(dropped, "left out {{instance}} {{store}}: {{what}}").unit("ops").seldom();
     frame.add(12, 8, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
 }
 
@@ -173,7 +181,8 @@ fn cost(frame: &mut Frame) {
     );
     let series = query::series(declare::CONSUMED_CAPACITY.name, &[r#"store=~"$store""#]);
     let month = call("sum by (store, operation)", &of_processes(&format!("rate({series}[$__range])")));
-    let panel = panel.ask(format!("{month}\n* {MONTH_SECONDS}"), "{{store}} {{operation}}").unit("short");
+    let panel =
+        panel.ask(call("sort_desc", &format!("{month}\n* {MONTH_SECONDS}")), "{{store}} {{operation}}").unit("short");
     frame.add(12, 8, panel.default("min", json!(0)).steps("blue", &[]).no_value("no process"));
 }
 
@@ -195,14 +204,14 @@ fn clocks(frame: &mut Frame) {
     let panel =
         panel.ask(bound("max", "< Inf"), "at most {{instance}} {{store}}: {{source_region}} → {{target_region}}");
     let panel = panel.unit("s").default("decimals", json!(3)).no_value("one clock, or not bounded");
-    frame.add(12, 9, panel.custom("fillOpacity", json!(0)).runbook("TidegaugeClocksDiffer"));
+    frame.add(12, 9, panel.runbook("TidegaugeClocksDiffer"));
 
     let panel = Panel::lines(
         "What happened to clocks",
         "Clocks that were set, proofs that became void, and claims that the proofs refute, for each second.",
     );
     let events = rate(declare::CLOCK_EVENTS.name, &[], "instance, store, event");
-    let panel = panel.ask(events, "{{instance}} {{store}}: {{event}}").unit("ops").default("min", json!(0));
+    let panel = panel.ask(events, "{{instance}} {{store}}: {{event}}").unit("ops").seldom();
     frame.add(12, 9, panel.no_value("no process").runbook("TidegaugeClockOff"));
 }
 

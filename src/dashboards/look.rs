@@ -58,9 +58,20 @@ pub(super) fn mapping<const N: usize>(words: [(u8, &str, &str); N]) -> Value {
     json!([{ "type": "value", "options": options }])
 }
 
+/// Colours for words.
+pub(super) fn words(words: &[(&str, &str)]) -> [(&'static str, Value); 2] {
+    let options: Map<String, Value> =
+        words.iter().map(|(word, color)| ((*word).to_owned(), json!({ "color": color }))).collect();
+    [
+        ("mappings", json!([{ "type": "value", "options": options }])),
+        ("custom.cellOptions", json!({ "type": "color-text" })),
+    ]
+}
+
 /// Asks how many pairs are in each state, and gives each state its name and colour.
 pub(super) fn counted_by_state(panel: Panel, stores: Stores) -> Panel {
-    let counted = call("count_values", &format!("\"code\",\n{}", stores.state()));
+    // At one moment there is no order but this; over time it changes nothing.
+    let counted = call("sort_desc", &call("count_values", &format!("\"code\",\n{}", stores.state())));
     State::ALL.into_iter().fold(panel.ask(counted, "{{code}}"), |panel, state| {
         let fixed = json!({ "fixedColor": color(state), "mode": "fixed" });
         panel.set("byName", &urgency(state).to_string(), &[("displayName", json!(state.label())), ("color", fixed)])

@@ -52,7 +52,7 @@ impl Kind {
         let no_legend = json!({ "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": false });
         match self {
             Kind::Lines => json!({
-                "legend": { "calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": true },
+                "legend": { "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": true },
                 "tooltip": { "mode": "multi", "sort": "desc" },
             }),
             Kind::Stat => json!({
@@ -62,7 +62,7 @@ impl Kind {
             }),
             Kind::Bars => json!({
                 "displayMode": "basic", "legend": no_legend, "maxVizHeight": 300, "minVizHeight": 16, "minVizWidth": 8,
-                "namePlacement": "auto", "orientation": "horizontal", "reduceOptions": last, "showUnfilled": true,
+                "namePlacement": "top", "orientation": "horizontal", "reduceOptions": last, "showUnfilled": true,
                 "sizing": "auto", "valueMode": "color",
             }),
             Kind::Table => json!({ "cellHeight": "sm", "frameIndex": 0, "showHeader": true }),
@@ -89,10 +89,12 @@ impl Kind {
         match self {
             // A gap is a time of which nobody knows: no line leads over it.
             Kind::Lines => json!({
-                "drawStyle": "line", "fillOpacity": 8, "lineInterpolation": "linear", "lineWidth": 1, "showPoints": "auto",
+                "drawStyle": "line", "fillOpacity": 0, "lineInterpolation": "linear", "lineWidth": 1, "showPoints": "auto",
                 "pointSize": 4, "spanNulls": false,
             }),
-            Kind::Table => json!({ "align": "auto", "cellOptions": { "type": "auto" }, "inspect": false }),
+            Kind::Table => {
+                json!({ "align": "auto", "cellOptions": { "type": "auto" }, "inspect": false, "minWidth": 70 })
+            }
             Kind::Timeline => json!({ "fillOpacity": 75, "lineWidth": 0 }),
             Kind::Heatmap => json!({ "scaleDistribution": { "type": "linear" } }),
             Kind::Stat | Kind::Bars => json!({}),
@@ -221,6 +223,30 @@ impl Panel {
     pub(super) fn option(mut self, key: &str, value: Value) -> Panel {
         self.options[key] = value;
         self
+    }
+
+    /// Sorts a table's rows by a column: Prometheus gives them in no order.
+    pub(super) fn sorted_by(self, column: &str, is_descending: bool) -> Panel {
+        self.option("sortBy", json!([{ "desc": is_descending, "displayName": column }]))
+    }
+
+    /// Shows the names of numbers, of a single one as well.
+    pub(super) fn with_names(self) -> Panel {
+        self.option("textMode", json!("value_and_name"))
+    }
+
+    /// Shows the newest and the largest value beside each name.
+    pub(super) fn with_figures(self) -> Panel {
+        let calculated = ["lastNotNull", "max"];
+        self.option(
+            "legend",
+            json!({ "calcs": calculated, "displayMode": "table", "placement": "bottom", "showLegend": true }),
+        )
+    }
+
+    /// Of what hardly ever happens: an axis that does not end at a hundred while it is none.
+    pub(super) fn seldom(self) -> Panel {
+        self.default("min", json!(0)).custom("axisSoftMax", json!(0.1))
     }
 
     /// Lines on top of each other.

@@ -57,7 +57,7 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
         "Pairs by state",
         "Each region pair once, by the most urgent state that any gauge sees. States without a pair are left out.",
     );
-    frame.add(8, 4, look::counted_by_state(panel, STORE).no_value("no gauge"));
+    frame.add(8, 4, look::counted_by_state(panel, STORE).with_names().no_value("no gauge"));
 
     let steps = look::lag_steps(alerts);
     let worst = call("max", &STORE.most(declare::CURRENT_LAG, &[]));
@@ -99,7 +99,8 @@ fn lag(frame: &mut Frame, alerts: &AlertSettings) {
         "How late each pair is now. It grows by a second per second while replication is stopped. A gap is a time in which nobody \
          knew. The dashed lines are where tickets and pages begin.",
     );
-    let panel = panel.ask(STORE.most(declare::CURRENT_LAG, &[]), look::PAIR).unit("s").default("min", json!(0));
+    let panel =
+        panel.ask(STORE.most(declare::CURRENT_LAG, &[]), look::PAIR).unit("s").default("min", json!(0)).with_figures();
     let panel = panel.steps("transparent", &steps).with_lines_at_steps().no_value("not known");
     frame.add(12, 9, panel.runbook("TidegaugeCurrentLagHigh"));
 
@@ -110,12 +111,14 @@ fn lag(frame: &mut Frame, alerts: &AlertSettings) {
     let panel = Panel::lines(
         "Lag from commit to visibility: p50, p90, p99",
         "From the histogram of all heartbeats that arrived. Those of a stall arrive when it is over, and make it show here only \
-         then: for now, look at current lag.",
+         then: for now, look at current lag. Dotted p50, dashed p90, solid p99.",
     );
     let buckets = STORE.buckets("rate", "$__rate_interval", PAIR);
     let panel = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")].into_iter().fold(panel, |panel, (fraction, name)| {
         panel.ask(query::quantile(fraction, &buckets), &format!("{name} {}", look::PAIR))
     });
+    let dash = |dashes: [u8; 2]| [("custom.lineStyle", json!({ "dash": dashes, "fill": "dash" }))];
+    let panel = panel.set("byFrameRefID", "A", &dash([2, 4])).set("byFrameRefID", "B", &dash([8, 4]));
     frame.add(12, 9, panel.unit("s").default("min", json!(0)).no_value("no samples"));
 
     let panel = Panel::heatmap(
@@ -183,7 +186,7 @@ fn samples(frame: &mut Frame, alerts: &AlertSettings) {
         &format!("Visible within {SOON_SECONDS} s"),
         "The share of heartbeats in this range that were visible at the target in time.",
     );
-    let panel = panel.ask(STORE.share_soon("$__range", PAIR), look::PAIR).unit("percentunit");
+    let panel = panel.ask(call("sort", &STORE.share_soon("$__range", PAIR)), look::PAIR).unit("percentunit");
     let panel =
         panel.steps(PAGE, &look::share_steps(alerts.objective)).default("min", json!(0)).default("max", json!(1));
     frame.add(12, 8, panel.no_value("no samples").runbook("TidegaugeObjectiveBurn"));
@@ -195,7 +198,11 @@ fn samples(frame: &mut Frame, alerts: &AlertSettings) {
     let by = format!("max by ({PAIR}, clock, placement, read)");
     let panel = panel.ask(call(&by, &query::of_gauges(&STORE.pairs(declare::PAIR_INFO, &[]))), "").unit("none");
     let columns = ["source_region", "target_region", "clock", "placement", "read"].map(|name| (name, name));
-    frame.add(12, 8, panel.columns(&columns, &["Value", "store"]).no_value("no gauge"));
+    frame.add(
+        12,
+        8,
+        panel.columns(&columns, &["Value", "store"]).sorted_by("source_region", false).no_value("no gauge"),
+    );
 }
 
 fn provider(frame: &mut Frame) {
@@ -267,7 +274,7 @@ fn requests(frame: &mut Frame) {
     );
     let panel =
         panel.ask(rate(declare::ERRORS, &[], "region, operation, reason"), "{{region}} {{operation}}: {{reason}}");
-    let panel = panel.unit("ops").default("min", json!(0)).no_value("No call has failed since the gauges started");
+    let panel = panel.unit("ops").seldom().no_value("No call has failed since the gauges started");
     frame.add(12, 8, panel.runbook("TidegaugeReadFailing"));
 
     let reasons: Vec<&str> =
@@ -282,7 +289,7 @@ fn requests(frame: &mut Frame) {
     );
     let panel = panel.ask(rate(declare::ERRORS, &[&reasons], "region, operation"), "{{region}} {{operation}}");
     let panel = panel.ask(call("sum", &STORE.most(declare::PAIR_STATE, &[&throttled])), "throttled pairs");
-    let panel = panel.unit("ops").default("min", json!(0)).no_value("nothing was throttled").set(
+    let panel = panel.unit("ops").seldom().no_value("nothing was throttled").set(
         "byFrameRefID",
         "B",
         &[
@@ -300,12 +307,14 @@ fn set_up(frame: &mut Frame) {
     let panel = Panel::table("Replicas", "What the provider says of each replica, as of the last look at the store.");
     let statuses = call("max by (region, status)", &of_regions(declare::REPLICA_STATUS, &[]));
     let panel = panel.ask(statuses, "").unit("none").columns(&[("region", "region"), ("status", "status")], &["Value"]);
+    let panel = panel.sorted_by("region", false);
     frame.add(8, 8, panel.no_value("Not looked at").runbook("TidegaugeReplicaTrouble"));
 
     let panel =
         Panel::table("Findings", "What is wrong with the set-up. `tidegauge check` says what to do about each.");
     let found = format!("{} == 1", call("max by (region, finding)", &of_regions(declare::AUDIT_FINDING, &[])));
     let panel = panel.ask(found, "").unit("none").columns(&[("region", "region"), ("finding", "finding")], &["Value"]);
+    let panel = panel.sorted_by("region", false);
     frame.add(8, 8, panel.no_value("None, if a gauge that writes has looked").runbook("TidegaugeSetUpTrouble"));
 
     let panel = Panel::lines(
@@ -315,7 +324,7 @@ fn set_up(frame: &mut Frame) {
     );
     let panel =
         panel.ask(rate(declare::IGNORED_HEARTBEATS, &[], "region, reason"), "{{region}}: {{reason}}").unit("ops");
-    frame.add(8, 8, panel.default("min", json!(0)).no_value("no gauge").runbook("TidegaugeUnknown"));
+    frame.add(8, 8, panel.seldom().no_value("no gauge").runbook("TidegaugeUnknown"));
 }
 
 fn advice(frame: &mut Frame) {
