@@ -20,10 +20,13 @@ from running import ENVIRONMENT, GAUGE, ROOT, Failed, free_port, free_ports, get
 LAB = ROOT / "target" / "debug" / "examples" / "lab"
 DEPLOY = ROOT / "deploy" / "prometheus"
 
+# For how long the operator decides in the gauge's place, in one cell.
+FORCED_SECONDS = 2 * 3600
+
 US, EU, AP = REGIONS = "us-east-1", "eu-west-1", "ap-southeast-2"
 
-# Three cells on the lab's table: two gauges of one region each, which measure on two clocks; and a prober of all regions, which
-# finds two of them written already, stands by there, and writes the third.
+# Cells on the lab's table: a gauge for each region, which all measure on two clocks, a second one that stands by in the first, and
+# an observer.
 LAB_STORE = """
 role = "{role}"
 
@@ -190,7 +193,7 @@ def ask_for_advice(ports, ended):
         (ports["use1-a"], "store=payments"),
         (ports["euw1-a"], "store=payments"),
         (ports["euw1-a-pod"], "store=payments&max_staleness=10s"),
-        (ports["apse2-a"], "store=payments&target_region=ap-southeast-2"),
+        (ports["apse2-a"], "store=payments"),
         (ports["usw2-a"], "store=inventory&target_region=us-east-1"),
     ]
     while not ended.wait(1):
@@ -207,7 +210,7 @@ def playing(folder, throttle=(5, 3000), lost=5):
         lab = running.enter_context(started(lab_command, folder / "lab.log", ENVIRONMENT))
         wait_for("the lab", 10, lambda: get(base, "/state"), lab)
         cloudwatch = running.enter_context(cloudwatch_standin.serving(REGIONS))
-        names = ["demo", "use1-a", "euw1-a", "apse2-a", "euw1-a-pod", "usw2-a"]
+        names = ["demo", "use1-a", "use1-a-2", "euw1-a", "apse2-a", "euw1-a-pod", "usw2-a"]
         ports = {name: free_port() for name in names}
 
         def gauge(name, arguments):
@@ -226,9 +229,10 @@ def playing(folder, throttle=(5, 3000), lost=5):
         gauge("demo", ["demo"])
         on_lab("use1-a", "gauge", f'name = "use1-a"\naws_region = "{US}"')
         on_lab("euw1-a", "gauge", f'name = "euw1-a"\naws_region = "{EU}"')
-        # Both have their regions by now: the prober finds them taken.
-        forced = 'overrides = [{ decision = "read_home_region", until = 2099-01-01T00:00:00Z, reason = "being tried" }]'
-        on_lab("apse2-a", "gauge", 'name = "apse2-a"\ncentral = true', advice=forced)
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + FORCED_SECONDS))
+        forced = f'overrides = [{{ decision = "read_home_region", until = {until}, reason = "being tried" }}]'
+        on_lab("apse2-a", "gauge", f'name = "apse2-a"\naws_region = "{AP}"', advice=forced)
+        on_lab("use1-a-2", "gauge", f'name = "use1-a"\naws_region = "{US}"')
         on_lab("euw1-a-pod", "observer", f'name = "euw1-a"\naws_region = "{EU}"')
         bad_day = folder / "bad-day.toml"
         own = OWN_ALERTS.format(alertmanager=cloudwatch)

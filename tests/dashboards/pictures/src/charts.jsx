@@ -12,6 +12,9 @@ import { displayName } from './frames.js';
 
 const LEGEND_HEIGHT = 28;
 
+// Schemes that are right for a dark theme as they are; the others go the other way round there, so that little is dark.
+const AS_THEY_ARE = new Set(['Turbo', 'Cividis', 'Viridis', 'Magma', 'Inferno', 'Plasma', 'Warm', 'Cool', 'Cubehelix', 'CubehelixDefault', 'Rainbow', 'Sinebow']);
+
 /** Time from left to right, and rows with names from top to bottom, which `draw` fills. */
 function Rows({ names, range, width, height, axisWidth, draw }) {
   const config = useMemo(() => {
@@ -99,6 +102,7 @@ export function StateTimeline({ data, options, range, step, width, height }) {
   const draw = (ctx, box) => {
     ctx.font = `${12 * devicePixelRatio}px ${theme.typography.fontFamily}`;
     ctx.textBaseline = 'middle';
+    ctx.textAlign = 'left';
     rows.forEach((row, index) => {
       for (const span of row.spans) {
         const alpha = (row.field.config.custom.fillOpacity ?? 70) / 100;
@@ -139,8 +143,7 @@ export function Heatmap({ data, options, range, step, width, height }) {
   const shade = (value) => {
     const share = Math.round((value / most) ** exponent * (steps - 1)) / (steps - 1);
     if (mode === 'opacity') return colorManipulator.alpha(theme.visualization.getColorByName(options.color.fill), share);
-    // Grafana turns schemes around in its dark theme, so that little is dark.
-    return paint(reverse ? share : 1 - share);
+    return paint(reverse !== AS_THEY_ARE.has(scheme) ? share : 1 - share);
   };
   const least = options.filterValues?.le ?? 1e-9;
   const draw = (_, box) =>

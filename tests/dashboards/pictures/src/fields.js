@@ -3,6 +3,7 @@
 import {
   FieldConfigOptionsRegistry,
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   createTheme,
   dataLinksOverrideProcessor,
   identityOverrideProcessor,
@@ -17,8 +18,11 @@ import { lastValueFrom } from 'rxjs';
 export const theme = createTheme({ colors: { mode: 'dark' } });
 export const timeZone = 'utc';
 
+// Some are in the list under two names.
+const transformers = new Map(Object.values(standardTransformers).map((transformation) => [transformation.id, transformation]));
+
 standardTransformersRegistry.setInit(() =>
-  Object.values(standardTransformers).map((transformation) => ({
+  [...transformers.values()].map((transformation) => ({
     id: transformation.id,
     name: transformation.name,
     transformation,
@@ -108,5 +112,6 @@ export async function prepare(panel, frames, replaceVariables) {
     theme,
     timeZone,
   });
+  cacheFieldDisplayNames(data);
   return { data, fieldConfig: source };
 }

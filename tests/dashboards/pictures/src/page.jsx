@@ -1,10 +1,7 @@
 // A dashboard as a page: `window.shown` says of each panel what became of it, once all are there.
 
-import '@fontsource-variable/inter';
-
 import { dateTime } from '@grafana/data';
-import { PanelChrome, PortalContainer, ThemeContext } from '@grafana/ui';
-import { GlobalStyles } from '@grafana/ui';
+import { GlobalStyles, PanelChrome, PortalContainer, ThemeContext } from '@grafana/ui';
 import { Component } from 'react';
 import { createRoot } from 'react-dom/client';
 
@@ -20,6 +17,10 @@ const GAP = 8;
 const HEAD = 48;
 // Grafana's own stat panels need no "No data" of ours: they say what `noValue` says.
 const SAY_THEMSELVES = new Set(['stat', 'bargauge', 'text']);
+
+// Text in canvases is not drawn anew once its font is there.
+const font = new FontFace('Inter', 'url(/public/fonts/inter/Inter-Regular.woff2)', { weight: '100 900' });
+document.fonts.add(await font.load());
 
 const { dashboard, name, range: given, variables, panels: asked } = await (await fetch('data.json')).json();
 const from = dateTime(given.from * 1000);
