@@ -91,9 +91,12 @@ function Bars(props) {
   );
 }
 
+/** As Grafana does before it plots: what is no finite number is a gap. */
+const plottable = (field) =>
+  field.type === FieldType.number ? { ...field, values: field.values.map((value) => (Number.isFinite(value) ? value : null)) } : field;
+
 function Graph({ data, options, range, width, height }) {
-  // What has nothing to plot is not in the legend either.
-  const frames = data.filter((frame) => frame.fields.some((field) => field.type === FieldType.number && field.values.length));
+  const frames = data.filter((frame) => frame.length).map((frame) => ({ ...frame, fields: frame.fields.map(plottable) }));
   return (
     <TimeSeries
       frames={frames}
