@@ -69,7 +69,7 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
     frame.add(4, 5, panel.runbook("TidegaugeCurrentLagHigh"));
 
     let panel = Panel::stat(
-        "Pairs that nobody knows",
+        "Unknown pairs",
         "Pairs that were measured within the last hour, and of which no gauge can say now how late they are. They are in no other \
          number here: unknown is neither 0 nor good.",
     );
@@ -92,14 +92,17 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
 fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
     frame.section("Where");
     let steps = look::lag_steps(alerts);
-    let by_regions = call("max by (source_region, target_region)", &current_lag());
+    let by = "max by (source_region, target_region)";
+    // No number says that nobody knows, but this one does.
+    let by_regions = format!("{}\nor\nNaN * {}", call(by, &current_lag()), call(by, &STORES.unknown()));
     let panel = Panel::table(
         "Current lag, source × target",
-        "Rows are source regions, columns are target regions: how late the latest of the chosen stores is there. An empty \
-         cell is no pair, or one that nobody knows. A click shows the pair's stores.",
+        "Rows are source regions, columns are target regions: how late the latest of the chosen stores is there, or that \
+         nobody knows of any. An empty cell is no pair. A click shows the pair's stores.",
     );
     let panel = panel.ask(by_regions, "").unit("s").steps(GOOD, &steps).default("decimals", json!(1));
     let panel = panel.custom("cellOptions", look::filled()).custom("align", json!("center"));
+    let panel = panel.default("mappings", look::not_a_number("unknown"));
     let sorted_by = |field: &str| json!({ "fields": {}, "sort": [{ "desc": false, "field": field }] });
     let panel = panel.transform("sortBy", sorted_by("target_region"));
     let panel = panel.transform(
@@ -148,7 +151,7 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
         "state",
         &[("mappings", look::states()), ("custom.cellOptions", json!({ "type": "color-text" }))],
     );
-    frame.add(12, 10, panel.sorted_by("current lag", true));
+    frame.add(12, 10, panel.largest_first("current lag"));
 
     let state = STORES.state();
     let ok = query::urgency(State::Ok);
@@ -204,7 +207,7 @@ fn alerting(frame: &mut Frame, alerts: &AlertSettings) {
     let colored = |panel: Panel| {
         let panel = panel
             .set("byName", "alert", &[("links", runbook.clone()), ("custom.width", json!(260))])
-            .sorted_by("alert", false);
+            .sorted_by(&["course", "severity", "alert"]);
         panel.set("byName", "course", &course).set("byName", "severity", &severity)
     };
     let panel = colored(panel);
@@ -314,7 +317,7 @@ fn not_known(frame: &mut Frame) {
         &[("mappings", look::states()), ("custom.cellOptions", words), ("noValue", json!("no gauge"))],
     );
     let panel = panel.set("byName", "store", &[("links", look::links("The pair", look::store_link("__data.fields")))]);
-    let panel = panel.sorted_by("store", false);
+    let panel = panel.sorted_by(&["store", "source_region", "target_region"]);
     frame.add(12, 8, panel.no_value("None, if there are gauges").runbook("TidegaugeUnknown"));
 
     let of_role = |role: &str| {
@@ -332,5 +335,5 @@ fn not_known(frame: &mut Frame) {
         .transform("merge", json!({}))
         .columns(&[("cell", "cell"), ("Value #B", "gauges now"), ("Value #C", "observers now")], &["Value #A"]);
     let panel = panel.set("byName", "cell", &[("links", look::links("Its processes", look::gauge_link()))]);
-    frame.add(12, 8, panel.sorted_by("cell", false).no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
+    frame.add(12, 8, panel.sorted_by(&["cell"]).no_value("none for a day").runbook("TidegaugeGaugeAbsent"));
 }

@@ -93,7 +93,7 @@ fn at_a_glance(frame: &mut Frame) {
         7,
         panel
             .columns(&columns, &["Value"])
-            .sorted_by("cell", false)
+            .sorted_by(&["cell", "role", "instance"])
             .no_value("no process")
             .runbook("TidegaugeGaugeAbsent"),
     );

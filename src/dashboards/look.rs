@@ -15,6 +15,7 @@ pub(super) const GOOD: &str = "green";
 pub(super) const NOTICE: &str = "yellow";
 pub(super) const TICKET: &str = "orange";
 pub(super) const PAGE: &str = "red";
+const UNKNOWN: &str = "#8e8e8e";
 
 /// How a pair is called in legends.
 pub(super) const PAIR: &str = "{{source_region}} → {{target_region}}";
@@ -23,7 +24,7 @@ pub(super) const PAIR_OF_STORE: &str = "{{store}}: {{source_region}} → {{targe
 
 fn color(state: State) -> &'static str {
     match state {
-        State::Unknown => "#8e8e8e",
+        State::Unknown => UNKNOWN,
         State::Ok => GOOD,
         State::ReadFailing => "blue",
         State::Lagging => NOTICE,
@@ -56,6 +57,12 @@ pub(super) fn mapping<const N: usize>(words: [(u8, &str, &str); N]) -> Value {
         .map(|(index, (code, text, color))| (code.to_string(), json!({ "color": color, "index": index, "text": text })))
         .collect();
     json!([{ "type": "value", "options": options }])
+}
+
+/// A word in place of what is no number.
+pub(super) fn not_a_number(word: &str) -> Value {
+    let result = json!({ "color": UNKNOWN, "index": 0, "text": word });
+    json!([{ "type": "special", "options": { "match": "nan", "result": result } }])
 }
 
 /// Colours for words.

@@ -225,9 +225,15 @@ impl Panel {
         self
     }
 
-    /// Sorts a table's rows by a column: Prometheus gives them in no order.
-    pub(super) fn sorted_by(self, column: &str, is_descending: bool) -> Panel {
-        self.option("sortBy", json!([{ "desc": is_descending, "displayName": column }]))
+    /// Sorts a table's rows by columns, the first before the others: Prometheus gives them in no order.
+    pub(super) fn sorted_by(self, columns: &[&str]) -> Panel {
+        let columns: Vec<Value> = columns.iter().map(|name| json!({ "desc": false, "displayName": name })).collect();
+        self.option("sortBy", json!(columns))
+    }
+
+    /// Sorts a table's rows by a column, the largest first.
+    pub(super) fn largest_first(self, column: &str) -> Panel {
+        self.option("sortBy", json!([{ "desc": true, "displayName": column }]))
     }
 
     /// Shows the names of numbers, of a single one as well.

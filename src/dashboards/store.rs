@@ -201,7 +201,10 @@ fn samples(frame: &mut Frame, alerts: &AlertSettings) {
     frame.add(
         12,
         8,
-        panel.columns(&columns, &["Value", "store"]).sorted_by("source_region", false).no_value("no gauge"),
+        panel
+            .columns(&columns, &["Value", "store"])
+            .sorted_by(&["source_region", "target_region"])
+            .no_value("no gauge"),
     );
 }
 
@@ -307,14 +310,14 @@ fn set_up(frame: &mut Frame) {
     let panel = Panel::table("Replicas", "What the provider says of each replica, as of the last look at the store.");
     let statuses = call("max by (region, status)", &of_regions(declare::REPLICA_STATUS, &[]));
     let panel = panel.ask(statuses, "").unit("none").columns(&[("region", "region"), ("status", "status")], &["Value"]);
-    let panel = panel.sorted_by("region", false);
+    let panel = panel.sorted_by(&["region"]);
     frame.add(8, 8, panel.no_value("Not looked at").runbook("TidegaugeReplicaTrouble"));
 
     let panel =
         Panel::table("Findings", "What is wrong with the set-up. `tidegauge check` says what to do about each.");
     let found = format!("{} == 1", call("max by (region, finding)", &of_regions(declare::AUDIT_FINDING, &[])));
     let panel = panel.ask(found, "").unit("none").columns(&[("region", "region"), ("finding", "finding")], &["Value"]);
-    let panel = panel.sorted_by("region", false);
+    let panel = panel.sorted_by(&["region"]);
     frame.add(8, 8, panel.no_value("None, if a gauge that writes has looked").runbook("TidegaugeSetUpTrouble"));
 
     let panel = Panel::lines(
