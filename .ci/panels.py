@@ -111,9 +111,6 @@ class Asker:
             if found["of"]:
                 span["match[]"] = found["of"]
             values = self.scene.query(f"label/{found['label']}/values", **span)
-        elif found := re.fullmatch(r"query_result\((?P<of>.+)\)", text.strip()):
-            result = self.scene.query("query", query=found["of"], time=self.end)["result"]
-            values = [str(one) for one in result]
         else:
             raise Failed(f"a variable's query is of a kind that is not known here: {text}")
         if pattern := variable.get("regex"):

@@ -11,6 +11,7 @@ import re
 import shutil
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -108,9 +109,8 @@ events = [
 class Scene:
     """What runs, and since when."""
 
-    def __init__(self, prometheus, gauges, lab):
+    def __init__(self, prometheus, lab):
         self.prometheus = prometheus
-        self.gauges = gauges
         self.lab = lab
         self.begun = time.time()
 
@@ -119,12 +119,9 @@ class Scene:
 
     def query(self, path, **parameters):
         """What Prometheus answers: its `data`. Its complaint is raised as `Failed`."""
-        text = urllib.parse.urlencode(parameters, doseq=True)
-        request = urllib.request.Request(f"http://127.0.0.1:{self.prometheus}/api/v1/{path}", data=text.encode() or None)
-        if not text or path.startswith("label/"):
-            request = urllib.request.Request(f"http://127.0.0.1:{self.prometheus}/api/v1/{path}?{text}")
+        address = f"http://127.0.0.1:{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(address, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise Failed(json.loads(error.read()).get("error", str(error))) from error
@@ -248,7 +245,7 @@ def playing(folder, throttle=(5, 3000), lost=5):
         command += ["--rules.alert.for-grace-period=1m", "--log.level=warn"]
         prometheus = running.enter_context(started(command, folder / "prometheus.log", ENVIRONMENT))
         wait_for("Prometheus", 15, lambda: get(port, "/-/ready"), prometheus)
-        scene = Scene(port, ports, base)
+        scene = Scene(port, base)
 
         ended = threading.Event()
         asking = threading.Thread(target=ask_for_advice, args=(ports, ended), daemon=True)

@@ -7,6 +7,13 @@ const number = (text) => ({ '+Inf': Infinity, '-Inf': -Infinity }[text] ?? Numbe
 
 const points = (series) => series.values ?? [series.value];
 
+/** The same with a `null` in each gap, as Grafana puts one wherever a step is missing. */
+const gapped = (values, step) =>
+  values.flatMap(([at, value], index) => {
+    const before = values[index - 1]?.[0];
+    return before !== undefined && at - before > 1.5 * step ? [[before + step, null], [at, value]] : [[at, value]];
+  });
+
 const metric = ({ __name__: name = '', ...labels }) =>
   `${name}{${Object.entries(labels).map(([label, value]) => `${label}="${value}"`).join(', ')}}`;
 
@@ -34,7 +41,7 @@ function timeSeries(target, answer, step) {
   return answer.result.map((series) => {
     const { metric: labels } = series;
     const name = legend(target, labels);
-    const values = points(series);
+    const values = gapped(points(series), step);
     return {
       refId: target.refId,
       name: name || metric(labels),
@@ -45,7 +52,7 @@ function timeSeries(target, answer, step) {
           type: FieldType.number,
           labels,
           config: name ? { displayNameFromDS: name } : {},
-          values: values.map(([, value]) => number(value)),
+          values: values.map(([, value]) => (value === null ? null : number(value))),
         },
       ],
       length: values.length,
