@@ -12,6 +12,7 @@ use crate::core::alert::{AlertTransition, Phase, Remembered, Rule};
 use crate::core::assess::State;
 use crate::core::judge::{self, StateTransition, Transition, Verdicts};
 use crate::core::time::Wall;
+use crate::core::trace::MINUTE;
 use crate::view::{Sources, View};
 
 /// What alerts say beside their phases is published every so many looks.
@@ -91,6 +92,7 @@ impl Judge {
         let mut ticks = interval(judge::EVERY.to_duration());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut steps, mut number) = (0_u64, 0);
+        let mut minute = None;
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let view = sources.view();
             let mut transitions = Vec::new();
@@ -110,7 +112,10 @@ impl Judge {
             let grew = published.states.len() != verdicts.states.len();
             // Whoever is held to a decision is told for how long it has been calm.
             let moved = published.standings != verdicts.standings;
-            if !transitions.is_empty() || adopted.is_some() || refreshes || grew || moved {
+            // So is the trace of the minute that is over.
+            let begun = Some(view.now.wall.floor(MINUTE));
+            let turned = std::mem::replace(&mut minute, begun) != begun;
+            if !transitions.is_empty() || adopted.is_some() || refreshes || grew || moved || turned {
                 self.publish(verdicts.clone());
             }
             if let Some((count, done)) = adopted {

@@ -7,10 +7,12 @@
 //!    ┌─ driver (one task per store) ─────────────────► store, provider (SDK calls, each with a deadline)
 //!    │   owns the Ledger (pure)  ◄── Event{Wrote|Read|Inspected|Answered, sent, received} ──┘
 //!    ▼ Snapshot (immutable, behind a watch channel, published at most every 50 ms)
-//!    ├─► judge     step(verdicts, rules, policies, snapshots, now): states with dwell, alerts with `for`, standing advice
+//!    ├─► judge     step(verdicts, rules, policies, snapshots, now): states with dwell, alerts with `for`, standing advice,
+//!    │      │       the last hour
 //!    │      ▼ Verdicts (a watch channel of their own), Events (a bounded broadcast)
 //!    ├─► metrics   render(snapshots, verdicts, now)  GET /metrics
 //!    ├─► http      pairs, samples, alerts, events    GET /api/v1/…
+//!    ├─► page      the same for people               GET /
 //!    ├─► advice    advise(snapshot, policy, query, now)   GET /api/v1/advice
 //!    └─► notify    what fires, to Alertmanagers      where settings name some
 //! ```

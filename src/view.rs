@@ -10,6 +10,7 @@ use crate::core::advice::Policy;
 use crate::core::judge::{Verdict, Verdicts};
 use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::Now;
+use crate::core::trace::Trace;
 use crate::judging::Judged;
 use crate::notify::Notifications;
 
@@ -81,5 +82,10 @@ impl View {
     /// The judge's verdict on a pair, where it has one.
     pub fn verdict(&self, store: usize, pair: &PairSnapshot) -> Option<Verdict> {
         self.verdicts.states.get(store)?.get(&(pair.source, pair.target)).copied()
+    }
+
+    /// How a pair was in the last hour, where the judge has looked at it.
+    pub fn trace(&self, store: usize, pair: &PairSnapshot) -> Option<&Trace> {
+        self.verdicts.traces.get(store)?.get(&(pair.source, pair.target))
     }
 }

@@ -61,6 +61,27 @@ impl State {
             State::Ok => "ok",
         }
     }
+
+    /// What a person can do about it; empty where there is nothing to do.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            State::Unknown => "Read the reason: wait a few heartbeats; look at the source's region; upgrade.",
+            State::ReadFailing => {
+                "Look at the cause: access, credentials, network, capacity. Treat the target's data as unverified."
+            }
+            State::WriteFailing => {
+                "Look at the cause at the source: access, credentials, network, capacity. Applications there probably \
+                 cannot write either."
+            }
+            State::WriterSilent => {
+                "Look at the gauges of the source's cell. Nothing is known about lag until one writes."
+            }
+            State::Throttled => "Raise the capacity, or make heartbeat.interval longer.",
+            State::Stalled => "Replication has stopped. Read in the item's home region. Ask the provider.",
+            State::Lagging => "Watch the trend. Reads that must be fresh go to the item's home region.",
+            State::Ok => "",
+        }
+    }
 }
 
 /// What a pair's facts mean at one moment.

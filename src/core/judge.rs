@@ -1,5 +1,5 @@
-//! Since when each pair has been in its state, which alerts there are, and what the policies for reads have come to: what a
-//! snapshot cannot tell, as it has no memory.
+//! Since when each pair has been in its state, how it was in the last hour, which alerts there are, and what the policies for
+//! reads have come to: what a snapshot cannot tell, as it has no memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::assess::{Assessment, State, assess};
 use super::model::RegionId;
 use super::snapshot::{PairSnapshot, StoreSnapshot};
 use super::time::{Now, Span, Wall};
+use super::trace::Traces;
 
 /// How often [`step`] is to be called: what it says is as fresh as that.
 pub const EVERY: Span = Span::from_millis(250);
@@ -35,6 +36,8 @@ pub struct Verdicts {
     pub alerts: Alerts,
     /// What the policies for reads have come to, by store.
     pub standings: Vec<Standings>,
+    /// How the pairs were in the last hour, by store.
+    pub traces: Vec<Traces>,
 }
 
 /// What changed.
@@ -90,15 +93,26 @@ pub fn step_store(
     if verdicts.states.len() == place {
         verdicts.states.push(BTreeMap::new());
         verdicts.standings.push(BTreeMap::new());
+        verdicts.traces.push(BTreeMap::new());
     }
     let assess = |pair| (pair, assess(&snapshot.plan, pair, now));
     let assessed: Vec<(&PairSnapshot, Assessment)> = snapshot.pairs.iter().map(assess).collect();
     let alerts = verdicts.alerts.step(rules, (place, snapshot), &assessed, now);
+    step_traces(&mut verdicts.traces[place], &assessed, now);
     let states = step_states(&mut verdicts.states[place], snapshot, assessed, now);
     let advice = policy.map(|policy| advice::standing::step(&mut verdicts.standings[place], snapshot, policy, now));
     let states = states.into_iter().map(Transition::State);
     let advice = advice.into_iter().flatten().map(Transition::Advice);
     states.chain(alerts.into_iter().map(Transition::Alert)).chain(advice).collect()
+}
+
+fn step_traces(traces: &mut Traces, assessed: &[(&PairSnapshot, Assessment)], now: Now) {
+    for (pair, assessment) in assessed {
+        traces.entry((pair.source, pair.target)).or_default().look(assessment, now.wall);
+    }
+    if traces.len() > assessed.len() {
+        traces.retain(|key, _| assessed.iter().any(|(pair, _)| (pair.source, pair.target) == *key));
+    }
 }
 
 fn step_states(

@@ -4,7 +4,7 @@
 //! when to look; [`sample`] is the measurement, [`outstanding`] and [`track`] what it is made from; [`window`] and
 //! [`pair`] what the samples add up to; [`provider`] and [`inspection`] are the words for what others say, [`compare`],
 //! [`merge`] and [`companions`] what is made of it; [`ledger`] ties these together; [`snapshot`] is what it shows,
-//! [`assess`] what that means at a given moment, [`judge`] since when, [`alert`] whom it is told, [`advice`] what to read.
+//! [`assess`] what that means at a given moment, [`judge`] since when, [`trace`] how it was before, [`alert`] whom it is told, [`advice`] what to read.
 
 pub mod abroad;
 pub mod advice;
@@ -35,5 +35,6 @@ pub mod sample;
 pub mod schedule;
 pub mod snapshot;
 pub mod time;
+pub mod trace;
 pub mod track;
 pub mod window;

@@ -158,9 +158,9 @@ fn schedule(frame: &mut Frame) {
         "Missed, and left out",
         "Heartbeats that were due and not written, and what was left out because a limit was reached, for each second.",
     );
-    let panel = panel.ask(rate(declare::MISSED_TICKS.name, &[], "instance, store"), "missed {{instance}} {{store}}");
-    let dropped = rate(declare::DROPPED.name, &[], "instance, store, what");
-    let panel = panel.ask(dropped, "left out {{instance}} {{store}}: {{what}}").unit("ops").seldom();
+    let panel = panel.ask(rate(declare::MISSED_TICKS.name, &[], "instance"), "missed {{instance}}");
+    let dropped = rate(declare::DROPPED.name, &[], "instance, what");
+    let panel = panel.ask(dropped, "left out {{instance}}: {{what}}").unit("ops").seldom();
     frame.add(12, 8, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
 }
 
@@ -183,7 +183,11 @@ fn cost(frame: &mut Frame) {
     let month = call("sum by (store, operation)", &of_processes(&format!("rate({series}[$__range])")));
     let panel =
         panel.ask(call("sort_desc", &format!("{month}\n* {MONTH_SECONDS}")), "{{store}} {{operation}}").unit("short");
-    frame.add(12, 8, panel.default("min", json!(0)).steps("blue", &[]).no_value("no process"));
+    frame.add(
+        12,
+        8,
+        panel.default("min", json!(0)).option("namePlacement", json!("left")).steps("blue", &[]).no_value("no process"),
+    );
 }
 
 fn clocks(frame: &mut Frame) {
@@ -210,8 +214,8 @@ fn clocks(frame: &mut Frame) {
         "What happened to clocks",
         "Clocks that were set, proofs that became void, and claims that the proofs refute, for each second.",
     );
-    let events = rate(declare::CLOCK_EVENTS.name, &[], "instance, store, event");
-    let panel = panel.ask(events, "{{instance}} {{store}}: {{event}}").unit("ops").seldom();
+    let events = rate(declare::CLOCK_EVENTS.name, &[], "instance, event");
+    let panel = panel.ask(events, "{{instance}}: {{event}}").unit("ops").seldom();
     frame.add(12, 9, panel.no_value("no process").runbook("TidegaugeClockOff"));
 }
 

@@ -143,7 +143,7 @@ impl Panel {
 
     /// Values over time, a line each.
     pub(super) fn lines(title: &str, description: &str) -> Panel {
-        Panel::new(Kind::Lines, title, description).default("color", json!({ "mode": "palette-classic-by-name" }))
+        Panel::new(Kind::Lines, title, description).default("color", json!({ "mode": "palette-classic" }))
     }
 
     /// A few numbers, large.

@@ -325,8 +325,7 @@ fn set_up(frame: &mut Frame) {
         "What lay under a heartbeat's key and is none that counts, for each second, once for each read. `unknown_source` means \
          that a region has heartbeats and is not among the store's.",
     );
-    let panel =
-        panel.ask(rate(declare::IGNORED_HEARTBEATS, &[], "region, reason"), "{{region}}: {{reason}}").unit("ops");
+    let panel = panel.ask(rate(declare::IGNORED_HEARTBEATS, &[], "reason"), "{{reason}}").unit("ops");
     frame.add(8, 8, panel.seldom().no_value("no gauge").runbook("TidegaugeUnknown"));
 }
 

@@ -17,8 +17,8 @@ use super::words::{Word, one_of};
 use crate::core::alert::{Alert, Phase, Severity};
 use crate::view::Identity;
 
-/// What an alert that is not over can be.
-const PHASES: [Phase; 2] = [Phase::Firing, Phase::Pending];
+/// What an alert that is not over can be, in this order.
+pub(super) const PHASES: [Phase; 2] = [Phase::Firing, Phase::Pending];
 
 const PARAMETERS: [Described; 3] = [
     Described::optional("store", "of this store alone"),

@@ -31,7 +31,7 @@ pub(super) const RESOURCE: Resource = Resource {
     path: "/metrics",
     summary: "for Prometheus",
     parameters: &[],
-    answer: Answer::Text(metrics::CONTENT_TYPE),
+    answer: Answer::Text(&[metrics::CONTENT_TYPE]),
     headers: &[],
     also: &[],
     problems: &[Kind::Internal, Kind::Unavailable],

@@ -18,10 +18,10 @@ mod advice;
 mod alerts;
 mod answer;
 mod events;
-mod home;
 pub mod listen;
 mod metrics;
 mod openapi;
+mod page;
 mod pairs;
 mod resource;
 mod samples;
@@ -36,10 +36,14 @@ use resource::{PLAIN_TEXT, Resource};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Scrapes encoded at the same time; more of them wait. Each may take a core for tens of milliseconds.
 const SCRAPES_AT_ONCE: usize = 1;
+/// Pages made at the same time, likewise.
+const PAGES_AT_ONCE: usize = 1;
 
 /// What is computed from measurements.
-const KNOWING: [Resource; 7] = [
-    home::RESOURCE,
+const KNOWING: [Resource; 9] = [
+    page::RESOURCE,
+    page::STYLE,
+    page::SCRIPT,
     pairs::RESOURCE,
     samples::RESOURCE,
     alerts::RESOURCE,
@@ -86,6 +90,7 @@ pub struct Shared {
     /// When the settings in use were read, or what was wrong with them.
     pub settings: Result<Wall, Arc<str>>,
     scrapes: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
 }
 
@@ -93,8 +98,9 @@ impl Shared {
     /// For these sources.
     pub fn new(sources: impl Into<Arc<Sources>>, loaded_at: Wall) -> Shared {
         let places = |count| Arc::new(Semaphore::new(count));
-        let (scrapes, listeners) = (places(SCRAPES_AT_ONCE), places(events::LISTENERS_MAX));
-        Shared { sources: sources.into(), settings: Ok(loaded_at), scrapes, listeners }
+        let (scrapes, pages) = (places(SCRAPES_AT_ONCE), places(PAGES_AT_ONCE));
+        let listeners = places(events::LISTENERS_MAX);
+        Shared { sources: sources.into(), settings: Ok(loaded_at), scrapes, pages, listeners }
     }
 
     /// For settings that were refused: nothing is measured, and that is served.

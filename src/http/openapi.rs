@@ -140,7 +140,9 @@ fn operation_id(path: &str) -> &str {
 
 fn content(resource: &Resource, generator: &mut SchemaGenerator) -> Value {
     match resource.answer {
-        Answer::Text(kind) => json!({ kind: { "schema": { "type": "string" } } }),
+        Answer::Text(kinds) => {
+            kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": { "type": "string" } }))).collect()
+        }
         Answer::Json(looks) => json!({ "application/json": { "schema": looks(generator) } }),
         // This version of the format has no words for a stream: what follows `data:` in an event of each name.
         Answer::Events(events) => {

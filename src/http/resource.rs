@@ -92,8 +92,8 @@ pub(super) fn instants(_: &mut SchemaGenerator) -> Schema {
 /// A body, by what it is written in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
-    /// Text, of this content type.
-    Text(&'static str),
+    /// Text, of one of these content types: the first, unless another is asked for.
+    Text(&'static [&'static str]),
     /// JSON.
     Json(Looks),
     /// Server-sent events: the name of each kind, and its data.
@@ -108,4 +108,4 @@ impl Answer {
 }
 
 /// Text without further ado.
-pub(super) const PLAIN_TEXT: Answer = Answer::Text("text/plain; charset=utf-8");
+pub(super) const PLAIN_TEXT: Answer = Answer::Text(&["text/plain; charset=utf-8"]);

@@ -22,6 +22,7 @@ mod properties;
 mod restarts;
 mod schedule;
 mod states;
+mod traces;
 mod track;
 mod visibility;
 mod windows;

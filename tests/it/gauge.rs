@@ -13,7 +13,10 @@ use tidegauge::advised::Advised;
 use tidegauge::clock::Clock;
 use tidegauge::core::advice::Remedies;
 use tidegauge::core::judge::{self, Verdicts};
-use tidegauge::core::model::{Placement, Plan, ReadSchedule, RegionId, RegionSet, WriterId};
+use tidegauge::core::model::{
+    Consistency, Failure, Placement, Plan, ReadSchedule, RegionId, RegionSet, Slot, SlotRead, Write, WriteOutcome,
+    WriterId,
+};
 use tidegauge::core::provider::Polling;
 use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
@@ -22,6 +25,7 @@ use tidegauge::judging;
 use tidegauge::providers::{Nobody, Provider};
 use tidegauge::settings::{Settings, StoreKind, StoreSettings};
 use tidegauge::stores::simulated::SimulatedStore;
+use tidegauge::stores::{self, Store};
 use tidegauge::view::{Identity, Sources};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
@@ -52,19 +56,46 @@ impl Gauge {
         Gauge::planned(elapsed, |plan| Plan { local: Some(RegionId(0)), ..plan }, Nobody).await
     }
 
-    async fn planned(elapsed: Duration, change: impl FnOnce(Plan) -> Plan, provider: impl Provider) -> Gauge {
+    /// One of a changed plan.
+    pub async fn planned(elapsed: Duration, change: impl FnOnce(Plan) -> Plan, provider: impl Provider) -> Gauge {
         let settings = settings("");
         let clock = Clock::start_virtual(STARTED);
         let stop = CancellationToken::new();
         let plan = change(plan(&settings.stores[0]));
         let driver = start(&settings.stores[0], plan, provider, clock, &stop);
+        Gauge::running(&settings, driver, clock, stop, elapsed).await
+    }
+
+    /// One of the first of these regions alone, while another process on another host writes in the second.
+    pub async fn of_two(elapsed: Duration) -> Gauge {
+        let settings = settings("");
+        let clock = Clock::start_virtual(STARTED);
+        let stop = CancellationToken::new();
+        let store = Common(Arc::new(simulated(&settings.stores[0], clock)));
+        let drivers = [RegionId(0), RegionId(1)].map(|local| {
+            let (writer, host) = (WriterId(u128::from(local.0) + 1), format!("host {}", local.0).into());
+            let plan = Plan { local: Some(local), writer, host, ..plan(&settings.stores[0]) };
+            driver::start(store.clone(), Nobody, plan, clock, stop.clone(), Duration::from_secs(1))
+        });
+        let [driver, _] = drivers;
+        Gauge::running(&settings, driver, clock, stop, elapsed).await
+    }
+
+    /// After a while of that.
+    async fn running(
+        settings: &Settings,
+        driver: driver::Driver,
+        clock: Clock,
+        stop: CancellationToken,
+        elapsed: Duration,
+    ) -> Gauge {
         if !elapsed.is_zero() {
             tokio::time::sleep(elapsed).await;
         }
         let mut verdicts = Verdicts::default();
         let snapshot = driver.snapshots.borrow().clone();
         let (judge, judged) = judging::channels();
-        let sources = sources(&settings, driver, judged, clock);
+        let sources = sources(settings, driver, judged, clock);
         judge::step(&mut verdicts, &[], &sources.policies, std::iter::once(&*snapshot), clock.now());
         judge.publish(verdicts);
         Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
@@ -157,9 +188,35 @@ fn start(
     clock: Clock,
     stop: &CancellationToken,
 ) -> driver::Driver {
+    driver::start(simulated(settings, clock), provider, plan, clock, stop.clone(), Duration::from_secs(1))
+}
+
+fn simulated(settings: &StoreSettings, clock: Clock) -> SimulatedStore {
     let StoreKind::Simulated(simulated) = settings.kind.clone() else { panic!("it is simulated") };
-    let store = SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock);
-    driver::start(store, provider, plan, clock, stop.clone(), Duration::from_secs(1))
+    SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock)
+}
+
+/// A simulated store that more than one process has to do with.
+#[derive(Clone)]
+struct Common(Arc<SimulatedStore>);
+
+impl Store for Common {
+    async fn write(&self, write: Write) -> stores::Answer<WriteOutcome> {
+        self.0.write(write).await
+    }
+
+    async fn read(
+        &self,
+        target: RegionId,
+        slot: Slot,
+        consistency: Consistency,
+    ) -> stores::Answer<Result<SlotRead, Failure>> {
+        self.0.read(target, slot, consistency).await
+    }
+
+    fn known_regions(&self) -> Vec<Arc<str>> {
+        self.0.known_regions()
+    }
 }
 
 pub fn sources(settings: &Settings, driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {

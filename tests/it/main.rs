@@ -37,5 +37,7 @@ mod house;
 mod http;
 mod notify;
 mod openapi;
+mod page;
+mod page_pair;
 mod rules;
 mod visibility_http;

@@ -209,13 +209,13 @@ pub fn visibility(plan: &Plan, pair: &PairSnapshot, now: Now, age: Span, lookbac
     }
 }
 
-/// What a curve says of an age; `None` where it rests on too little to say anything.
 /// Of the next one nothing is known: Laplace's rule of succession has no certainty after any number of successes.
 fn most(curve: &Visibility) -> f64 {
     1.0 - 1.0 / (curve.count as f64 + 1.0)
 }
 
-fn probability(curve: &Visibility, age: Span) -> Option<Probability> {
+/// What a curve says of an age; `None` where it rests on too little to say anything.
+pub fn probability(curve: &Visibility, age: Span) -> Option<Probability> {
     if curve.count < samples_for(0) {
         return None;
     }

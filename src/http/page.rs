@@ -1,0 +1,108 @@
+//! `GET /?store=&source_region=&target_region=`: where people look first. In a browser a page that is whole without its
+//! script, which does no more than to fetch it anew; elsewhere the same as text.
+
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing;
+use tokio::task::spawn_blocking;
+
+use super::answer::{Kind, Parameters, Problem};
+use super::resource::{Answer, Described, Resource};
+use super::{Shared, internal};
+use shown::Shown;
+
+mod chart;
+mod frame;
+mod pair;
+mod shown;
+mod store;
+mod text;
+mod words;
+
+const PATH: &str = "/";
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+const PARAMETERS: [Described; 3] = [
+    Described::optional("store", "of this store alone"),
+    Described::optional("source_region", "with all of the pair from this region, of that store"),
+    Described::optional("target_region", "to this one"),
+];
+
+pub(super) const RESOURCE: Resource = Resource {
+    path: PATH,
+    summary: "a page for people; text, unless HTML is asked for",
+    parameters: &PARAMETERS,
+    answer: Answer::Text(&[PLAIN, HTML]),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::BadData, Kind::NotFound, Kind::Internal, Kind::Unavailable],
+    route: || routing::get(get),
+};
+
+pub(super) const STYLE: Resource = Resource {
+    path: "/style.css",
+    summary: "how the page looks",
+    parameters: &[],
+    answer: Answer::Text(&[CSS]),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::Unavailable],
+    route: || routing::get(async || asset(CSS, include_str!("page/style.css"))),
+};
+
+pub(super) const SCRIPT: Resource = Resource {
+    path: "/script.js",
+    summary: "what keeps the page up to date",
+    parameters: &[],
+    answer: Answer::Text(&[JAVASCRIPT]),
+    headers: &[],
+    also: &[],
+    problems: &[Kind::Unavailable],
+    route: || routing::get(async || asset(JAVASCRIPT, include_str!("page/script.js"))),
+};
+
+/// All of the page comes from here, none of it is a script but that of its own, and nobody frames it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What goes with every part of it. It has to be as new as the rest.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+];
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    (HEADERS, [(CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// Answers. The page of thousands of pairs takes tens of milliseconds, during which no probe could be timed on this thread:
+/// it is made on one of its own.
+pub async fn get(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
+    let wanted = Parameters::of(&uri, &PARAMETERS)?;
+    let view = shared.sources.view();
+    let choice = shown::choice(&wanted, &view)?;
+    let is_html =
+        headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
+    let Ok(turn) = shared.pages.clone().acquire_owned().await else { return Ok(internal()) };
+    let made = spawn_blocking(move || {
+        let _turn = turn;
+        let shown = Shown::of(&view, choice);
+        match is_html {
+            true => (HTML, frame::page(&shown).into_string()),
+            false => (PLAIN, text::page(&shown)),
+        }
+    });
+    Ok(match made.await {
+        Ok((kind, text)) => (HEADERS, [(CONTENT_TYPE, kind), (VARY, "accept")], text).into_response(),
+        Err(_) => internal(),
+    })
+}

@@ -1,0 +1,236 @@
+//! The page as a whole: who speaks, how it stands, what fires, and then the stores.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::shown::{Choice, Shown, ShownPair};
+use super::{PATH, SCRIPT, STYLE, pair, store, words};
+use crate::core::alert::{self, Alert, Key, Phase, Severity};
+use crate::core::assess::State;
+use crate::http::alerts::PHASES;
+use crate::http::resources;
+
+/// Without the script the page is asked for anew so often, in seconds.
+const AGAIN: u8 = 5;
+/// A mark for the browser's tab. In here, so that nothing is asked for.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+                    %3Cpath d='M1 10q3.5-5 7 0t7 0' fill='none' stroke='%230b7285' stroke-width='2.5'/%3E%3C/svg%3E";
+
+/// All of it.
+pub(super) fn page(shown: &Shown<'_>) -> Markup {
+    let identity = &shown.view.identity;
+    let summary = summary(shown);
+    let cell = if identity.cell.is_empty() { "no name" } else { &identity.cell };
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (summary) " · " (cell) " · Tidegauge" }
+                link rel="icon" href=(ICON);
+                link rel="stylesheet" href="style.css";
+                noscript { meta http-equiv="refresh" content=(AGAIN); }
+                script src="script.js" defer {}
+            }
+            body {
+                header {
+                    h1 { a href="." { "Tidegauge" } }
+                    p {
+                        "cell " b { (cell) } " · " (identity.role) " · version " (env!("CARGO_PKG_VERSION"))
+                        " · up " (words::span(shown.view.now.mono.as_nanos() as f64 / 1e9))
+                    }
+                    p #live { "as of " time { (words::instant(shown.view.now.wall)) } }
+                }
+                main {
+                    p #summary role="status" .bad[shown.pairs().any(|one| !one.is_ok())] { (summary) }
+                    (contents(shown))
+                    @match pair_of(shown) {
+                        Some(pair) => (pair),
+                        None => (alerts(shown)),
+                    }
+                    @for store in shown.wanted() { (store::section(shown, store)) }
+                    @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
+                }
+                footer { (legend()) (elsewhere()) }
+            }
+        }
+    }
+}
+
+/// How it stands, in a line.
+fn summary(shown: &Shown<'_>) -> String {
+    let all = shown.pairs().count();
+    let bad = shown.pairs().filter(|one| !one.is_ok()).count();
+    match (all, bad) {
+        (0, _) => "No region pair is measured here".into(),
+        (1, 0) => "The region pair is ok".into(),
+        (_, 0) => format!("All {all} region pairs are ok"),
+        (_, 1) => format!("1 of {all} region pairs is not ok: {}", states(shown.pairs())),
+        (_, bad) => format!("{bad} of {all} region pairs are not ok: {}", states(shown.pairs())),
+    }
+}
+
+/// How many pairs are in each state but `ok`.
+fn states<'a>(pairs: impl Iterator<Item = &'a ShownPair<'a>> + Clone) -> String {
+    let states = State::ALL.into_iter().filter(|state| *state != State::Ok);
+    let counts = states.map(|state| (state, pairs.clone().filter(|one| one.now.state == state).count()));
+    let told = counts.filter(|(_, count)| *count > 0).map(|(state, count)| format!("{count} {}", words::state(state)));
+    told.collect::<Vec<String>>().join(", ")
+}
+
+/// Where the stores are, where there are several, and which of them to look at first.
+fn contents(shown: &Shown<'_>) -> Markup {
+    let mut stores: Vec<_> = shown.wanted().map(|store| (store, states(store.pairs.iter()))).collect();
+    if stores.len() < 2 {
+        return html! {};
+    }
+    stores.sort_by_key(|(_, bad)| bad.is_empty());
+    html! {
+        nav aria-label="Stores" {
+            ul {
+                @for (store, bad) in stores {
+                    li {
+                        a href={ "#store-" (store.place) } { (store.name()) } " "
+                        @if bad.is_empty() { (store.pairs.len()) " ok" } @else { b { (bad) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Alerts of one rule about one store that have come as far.
+struct Alike<'a> {
+    severity: Severity,
+    phase: Phase,
+    name: &'a str,
+    store: &'a str,
+    /// The oldest first.
+    alerts: Vec<&'a Alert>,
+}
+
+/// What fires and what is pending of those that fit, the worst first.
+fn alike<'a>(shown: &'a Shown<'_>, fits: impl Fn(&Key) -> bool) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'_>> = Vec::new();
+    for (key, alert) in shown.view.verdicts.alerts.iter().filter(|(key, _)| fits(key)) {
+        let label = |wanted: &str| {
+            let found = alert.labels.iter().find(|(name, _)| *name == wanted);
+            found.map_or("", |(_, value)| &**value)
+        };
+        let (severity, phase, name, store) = (key.severity, alert.phase(), label("alertname"), label("store"));
+        let is_alike = |group: &&mut Alike<'_>| {
+            (group.severity, group.phase, group.name, group.store) == (severity, phase, name, store)
+        };
+        match groups.iter_mut().find(is_alike) {
+            Some(group) => group.alerts.push(alert),
+            None => groups.push(Alike { severity, phase, name, store, alerts: vec![alert] }),
+        }
+    }
+    groups.retain(|group| PHASES.contains(&group.phase));
+    for group in &mut groups {
+        group.alerts.sort_by_key(|alert| alert.active_at);
+    }
+    let rank = |phase: Phase| PHASES.iter().position(|one| *one == phase);
+    groups.sort_by_key(|group| (rank(group.phase), group.severity, group.alerts[0].active_at));
+    groups
+}
+
+/// Those of the stores that were asked for.
+fn alerts(shown: &Shown<'_>) -> Markup {
+    html! {
+        section aria-labelledby="alerts" {
+            h2 #alerts { "Alerts" }
+            (alerts_of(shown, |key| shown.wanted().any(|wanted| wanted.place == key.store)))
+        }
+    }
+}
+
+/// Those that fit, as a table.
+pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Markup {
+    let groups = alike(shown, fits);
+    let view = shown.view;
+    let told = |alert: &Alert| html! { (alert.summary) @if !alert.cause.is_empty() { ": " (alert.cause) } };
+    html! {
+        @if groups.is_empty() {
+            p { "Nothing fires, and nothing is pending." }
+        } @else {
+            table.list {
+                thead { tr {
+                    th scope="col" { "Alert" } th scope="col" { "Severity" } th scope="col" { "State" }
+                    th scope="col" { "For" } th scope="col" { "What and why" }
+                } }
+                tbody {
+                    @for Alike { severity, phase, name, alerts, .. } in &groups {
+                        @let runbooks = alert::runbook(&view.identity.runbooks, name);
+                        tr.(phase.label()) {
+                            th scope="row" { (runbook(name, &runbooks)) }
+                            td { (severity.label()) }
+                            td { (phase.label()) }
+                            td.number { (words::ago(alerts[0].active_at, view.now.wall)) }
+                            td {
+                                (told(alerts[0]))
+                                @if let [_, others @ ..] = &alerts[..] && !others.is_empty() {
+                                    details {
+                                        summary { "and " (others.len()) " more" }
+                                        ul { @for other in others { li { (told(other)) } } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An alert's name; what to do about it, where that is an address and not a place in some folder.
+pub(super) fn runbook(name: &str, address: &str) -> Markup {
+    html! {
+        @if address.contains("://") { a href=(address) { (name) } } @else { (name) }
+    }
+}
+
+/// All of the pair that was asked for, its alerts among that.
+fn pair_of(shown: &Shown<'_>) -> Option<Markup> {
+    let Choice::Pair(place, (source, target)) = shown.choice else { return None };
+    let store = shown.stores.get(place)?;
+    Some(pair::section(shown, store, store.pair(source, target)?))
+}
+
+fn legend() -> Markup {
+    html! {
+        section aria-labelledby="legend" {
+            h2 #legend { "Signs" }
+            ul.legend {
+                @for state in State::ALL.into_iter().rev() {
+                    li { span.sign.(state.label()) aria-hidden="true" { (words::sign(state)) } " " (words::state(state)) }
+                }
+            }
+            p { "A dash is what is not known. Numbers in the matrices are current lags: how late the pair is now." }
+        }
+    }
+}
+
+/// What else is served, but for the page's own parts. What must be asked for something cannot be followed from here.
+fn elsewhere() -> Markup {
+    let own = [PATH, STYLE.path, SCRIPT.path];
+    html! {
+        section aria-labelledby="elsewhere" {
+            h2 #elsewhere { "Also here" }
+            ul {
+                @for resource in resources().filter(|resource| !own.contains(&resource.path)) {
+                    li {
+                        @if resource.parameters.iter().any(|parameter| parameter.required) {
+                            code { (resource.path) }
+                        } @else {
+                            a href=(resource.path.trim_start_matches('/')) { code { (resource.path) } }
+                        }
+                        " " (resource.summary)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The page as it leaves the gauge. What a browser makes of it is tried in one, in tests/page.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{Request, StatusCode};
+use tidegauge::core::trace::MINUTE;
+use tidegauge::http;
+use tokio::time::sleep;
+use tower::ServiceExt;
+
+use crate::alerts_http::STALL;
+use crate::gauge::{Gauge, pair_names};
+use crate::http::{Exaggerates, POLLING};
+
+const A_WHILE: Duration = Duration::from_secs(20);
+/// What a browser asks for.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+/// What a browser is sent.
+pub async fn page(router: Router, uri: &str) -> String {
+    let request = Request::builder().uri(uri).header(ACCEPT, BROWSER).body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "{uri}");
+    assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// All elements of a name, each with what is in it.
+pub fn elements<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{name}"), format!("</{name}>"));
+    let starts = page.match_indices(&open).filter(|(at, _)| page[at + open.len()..].starts_with(['>', ' ']));
+    starts.map(|(at, _)| &page[at..at + page[at..].find(&close).unwrap()]).collect()
+}
+
+/// The words in it, without the mark-up.
+pub fn words(part: &str) -> String {
+    let mut text = String::new();
+    for piece in part.split('<') {
+        text.push_str(piece.split_once('>').map_or(piece, |(_, text)| text));
+        text.push(' ');
+    }
+    text.split_whitespace().collect::<Vec<&str>>().join(" ")
+}
+
+/// The section of the store, as words.
+fn store(page: &str) -> String {
+    words(
+        elements(page, "section").into_iter().find(|section| section.starts_with("<section class=\"store\"")).unwrap(),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_html_gets_it_and_all_others_text() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let text = gauge.get("/").await;
+    assert_eq!((text.kind.as_str(), text.header("vary")), ("text/plain; charset=utf-8", Some("accept")));
+    assert!(!text.body.contains('<'), "{}", text.body);
+    assert!(page(gauge.full(), "/").await.starts_with("<!DOCTYPE html>"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pair_has_a_cell_and_a_row_that_lead_to_it() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let page = page(gauge.full(), "/").await;
+    for (source, target) in pair_names() {
+        let link = format!("href=\"?store=orders&amp;source_region={source}&amp;target_region={target}\"");
+        assert_eq!(page.matches(&link).count(), 2, "{source} to {target}");
+        let name = format!("aria-label=\"{source} to {target}: ok, lag 0.");
+        assert_eq!(page.matches(&name).count(), 1, "{name}: {page}");
+    }
+    assert!(words(&page).contains("All 6 region pairs are ok"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_anything_is_known_no_number_says_otherwise() {
+    let gauge = Gauge::after(Duration::ZERO, 1).await;
+    let page = page(gauge.full(), "/").await;
+    let cells: Vec<&str> =
+        elements(&page, "td").into_iter().filter(|cell| cell.starts_with("<td class=\"unknown\"")).collect();
+    assert_eq!(cells.len(), 6, "{page}");
+    for cell in cells {
+        assert_eq!(words(cell), "? unknown -");
+        assert!(cell.contains("lag not known"), "{cell}");
+    }
+    for spark in elements(&page, "svg") {
+        assert!(spark.contains("aria-label=\"last hour: no lag is known\""), "{spark}");
+    }
+    assert!(words(&page).contains("6 of 6 region pairs are not ok: 6 unknown"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_is_told_with_its_cause_its_alerts_and_what_to_read_instead() {
+    let policy = "[stores.advice]\nmax_staleness = \"5s\"\n";
+    let gauge = Gauge::judging(&format!("{policy}{STALL}"));
+    sleep(Duration::from_secs(100)).await;
+    let page = page(gauge.full(), "/").await;
+    assert!(words(&page).contains("1 of 6 region pairs is not ok: 1 stalled"), "{page}");
+    assert!(elements(&page, "title")[0].contains("1 of 6 region pairs is not ok"));
+    let cause = "us-east-1 writes, but nothing new has become visible in eu-west-1";
+    let rows = elements(&page, "tr");
+    let row = rows.iter().map(|row| words(row)).find(|row| row.starts_with("us-east-1 → eu-west-1")).unwrap();
+    assert!(row.contains("■ stalled") && row.contains(cause), "{row}");
+    let alert = rows.iter().map(|row| words(row)).find(|row| row.starts_with("TidegaugeStalled")).unwrap();
+    assert!(alert.contains("page firing") && alert.contains(cause), "{alert}");
+    let store = store(&page);
+    assert!(store.contains("eu-west-1: read_home_region what eu-west-1 shows of us-east-1 may be"), "{store}");
+    assert!(store.contains("us-east-1, ap-southeast-2: read_local"), "{store}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_hour_is_there_once_a_minute_is_over_and_shows_trouble() {
+    let gauge = Gauge::judging(STALL);
+    sleep(Duration::from_secs(400)).await;
+    let page = page(gauge.full(), "/").await;
+    let sparks: Vec<&str> = elements(&page, "svg").into_iter().filter(|svg| svg.contains("last hour")).collect();
+    assert_eq!(sparks.len(), 6);
+    let troubled: Vec<&&str> = sparks.iter().filter(|spark| spark.contains("min with trouble")).collect();
+    assert_eq!(troubled.len(), 1);
+    // From 00:00:30 to 00:04:30 it stalls, and is found to a little later.
+    let name = "aria-label=\"last hour: ";
+    let said = troubled[0].split(name).nth(1).unwrap().split('"').next().unwrap();
+    assert!(said.ends_with(" to 4 min, 5 min with trouble"), "{said}");
+    let line = troubled[0].split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(line.matches(['M', 'L']).count(), 7, "{line}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_judge_publishes_each_minute_that_is_over_though_nothing_happens() {
+    let gauge = Gauge::judging("");
+    let latest = || {
+        let view = gauge.shared.sources.view();
+        let trace = view.trace(0, &view.stores[0].pairs[0]).unwrap();
+        (view.now.wall.floor(MINUTE), trace.newest_first(view.now.wall).next().unwrap().0)
+    };
+    for _ in 0..3 {
+        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(2)).await;
+        let (now, newest) = latest();
+        assert_eq!(now, newest);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_s_word_stands_beside_the_heartbeats() {
+    let gauge = Gauge::asking(Duration::from_secs(600), 1, Some(POLLING), Exaggerates).await;
+    let page = page(gauge.full(), "/").await;
+    let rows = elements(&page, "tr").into_iter().map(words).filter(|row| row.contains("says more than the heartbeats"));
+    assert_eq!(rows.filter(|row| row.contains("16.0 s average,")).count(), 6, "{page}");
+    assert!(store(&page).contains("It agrees with the heartbeats on 0 pairs, disagrees on 6"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gauge_of_one_region_shows_what_it_measures_and_how_far_the_clocks_are_apart() {
+    let gauge = Gauge::local(A_WHILE).await;
+    let page = page(gauge.full(), "/").await;
+    let store = store(&page);
+    assert!(store.contains("from \\ to us-east-1 eu-west-1"), "one column: {store}");
+    assert!(store.contains("this host's clock minus the writer's"), "{store}");
+    assert!(store.contains("eu-west-1 not bounded not bounded"), "{store}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_store_or_one_pair_can_be_asked_for_and_what_is_not_there_is_named() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let pair = "/?store=orders&source_region=us-east-1&target_region=eu-west-1";
+    let shown = page(gauge.full(), pair).await;
+    assert!(words(&shown).contains("orders: us-east-1 to eu-west-1"), "{shown}");
+    assert_eq!(shown.matches("aria-current").count(), 1);
+    assert_eq!(page(gauge.full(), "/?store=orders").await.matches("aria-current").count(), 0);
+    for (uri, status, kind, named) in [
+        ("/?store=odors", StatusCode::NOT_FOUND, "not_found", "odors"),
+        ("/?source_region=us-east-1", StatusCode::BAD_REQUEST, "bad_data", "\"store\""),
+        ("/?store=orders&source_region=us-east-1", StatusCode::BAD_REQUEST, "bad_data", "\"target_region\""),
+        ("/?store=orders&target_region=us-east-1", StatusCode::BAD_REQUEST, "bad_data", "\"source_region\""),
+        ("/?store=orders&source_region=us-east-1&target_region=mars", StatusCode::NOT_FOUND, "not_found", "mars"),
+        (
+            "/?store=orders&source_region=us-east-1&target_region=us-east-1",
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "us-east-1",
+        ),
+    ] {
+        let says = gauge.get(uri).await.problem(status, kind);
+        assert!(says.contains(named), "{uri}: {says}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_on_it_is_from_elsewhere_and_no_script_or_style_is_within() {
+    let gauge = Gauge::judging(STALL);
+    sleep(Duration::from_secs(100)).await;
+    for uri in ["/", "/?store=orders", "/?store=orders&source_region=us-east-1&target_region=eu-west-1"] {
+        let page = page(gauge.full(), uri).await;
+        for attribute in ["href=\"", "src=\""] {
+            for (at, _) in page.match_indices(attribute) {
+                let address = page[at + attribute.len()..].split('"').next().unwrap();
+                let is_here = !address.contains("//") && !address.starts_with('/');
+                assert!(is_here || address.starts_with("data:image/svg+xml,"), "{uri}: {address}");
+            }
+        }
+        assert_eq!(page.matches("<script").count(), 1, "{uri}");
+        assert!(page.contains("<script src=\"script.js\" defer></script>"), "{uri}");
+        for forbidden in ["<style", " style=", " onclick=", " onload=", "javascript:"] {
+            assert!(!page.contains(forbidden), "{uri}: {forbidden}");
+        }
+    }
+    for uri in ["/", "/style.css", "/script.js"] {
+        let answer = gauge.get(uri).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        let outside = crate::gauge::ask(http::metrics_only(gauge.shared.clone()), axum::http::Method::GET, uri).await;
+        assert_eq!(outside.status, StatusCode::NOT_FOUND, "{uri}");
+    }
+}
