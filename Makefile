@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples metrics rules page deployables documents mutants deny
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables documents mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -23,6 +23,9 @@ contract:             ## the gauge against another DynamoDB server than the test
 examples:             ## applications that ask the gauge, and what they would do without it
 	@.ci/test examples
 
+dashboards:           ## whether Grafana's types take the dashboards, and each of their expressions shows something
+	@.ci/test dashboards
+
 page:                 ## the page at / in Chromium: stalls, keyboards, screen readers, thirty regions of ten stores
 	@.ci/test page
 
@@ -43,3 +46,6 @@ mutants:              ## change the formulas, see the tests fail
 
 deny:                 ## licences, advisories and sources of what this is built from
 	@.ci/acceptance deny
+
+pictures:             ## draw the dashboards with Grafana's components, anew, into docs/pictures
+	@.ci/acceptance pictures

@@ -34,6 +34,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def free_ports(count):
+    """The first of so many free ports in a row."""
+    for _ in range(100):
+        first = free_port()
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise Failed(f"there are no {count} free ports in a row")
+
+
 def get(port, path):
     """The body that a server on loopback answers with; `None` while it does not answer."""
     with contextlib.suppress(OSError):

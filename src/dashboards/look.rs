@@ -59,10 +59,15 @@ pub(super) fn mapping<const N: usize>(words: [(u8, &str, &str); N]) -> Value {
     json!([{ "type": "value", "options": options }])
 }
 
-/// A word in place of what is no number.
+/// A word in place of what is no number. Where there is nothing at all there is no colour either: it would be the lowest
+/// threshold's, and that is the colour of what is well.
 pub(super) fn not_a_number(word: &str) -> Value {
-    let result = json!({ "color": UNKNOWN, "index": 0, "text": word });
-    json!([{ "type": "special", "options": { "match": "nan", "result": result } }])
+    let unknown = json!({ "color": UNKNOWN, "index": 0, "text": word });
+    let nothing = json!({ "color": "transparent", "index": 1, "text": "" });
+    json!([
+        { "type": "special", "options": { "match": "nan", "result": unknown } },
+        { "type": "special", "options": { "match": "null", "result": nothing } },
+    ])
 }
 
 /// Colours for words.
