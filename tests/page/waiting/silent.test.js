@@ -1,6 +1,6 @@
 // A gauge that says nothing any more, and a page that nobody looks at.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { close, launch, open, refreshed } from "../support/browser.js";
 import { Gauge } from "../support/gauge.js";
@@ -31,72 +31,75 @@ async function isLive(page) {
   await refreshed(page);
 }
 
-test("a gauge that hangs is told of in time, in the same words all along, and heals", { timeout: 60_000 }, async () => {
-  const gauge = await Gauge.start(["demo"]);
-  try {
-    const page = await open(browser, gauge, {}, BROKEN);
-    await page.goto(gauge.origin);
-    await refreshed(page);
-    gauge.signal("SIGSTOP");
-    await tellsThatItIsOld(page);
-    const told = await page.getByRole("alert").textContent();
-    await sleep(9000);
-    assert.equal(await page.getByRole("alert").textContent(), told, "it is not read out again and again");
-    gauge.signal("SIGCONT");
-    await isLive(page);
-    await close(page);
-  } finally {
-    await gauge.stop();
-  }
-});
+// Each has a gauge of its own, and waits.
+describe("a page without news", { concurrency: true }, () => {
+  test("a gauge that hangs is told of in time, in the same words all along, and heals", { timeout: 60_000 }, async () => {
+    const gauge = await Gauge.start(["demo"]);
+    try {
+      const page = await open(browser, gauge, {}, BROKEN);
+      await page.goto(gauge.origin);
+      await refreshed(page);
+      gauge.signal("SIGSTOP");
+      await tellsThatItIsOld(page);
+      const told = await page.getByRole("alert").textContent();
+      await sleep(9000);
+      assert.equal(await page.getByRole("alert").textContent(), told, "it is not read out again and again");
+      gauge.signal("SIGCONT");
+      await isLive(page);
+      await close(page);
+    } finally {
+      await gauge.stop();
+    }
+  });
 
-test("a gauge that was killed is told of in time, and its successor heals the page", { timeout: 60_000 }, async () => {
-  const gauge = await Gauge.start(["demo"]);
-  let successor;
-  try {
-    const page = await open(browser, gauge, {}, BROKEN);
-    await page.goto(gauge.origin);
-    await refreshed(page);
-    gauge.signal("SIGKILL");
-    await gauge.ended;
-    await tellsThatItIsOld(page);
-    successor = await Gauge.start(["demo"], gauge.port);
-    await isLive(page);
-    await close(page);
-  } finally {
-    await gauge.stop();
-    await successor?.stop();
-  }
-});
+  test("a gauge that was killed is told of in time, and its successor heals the page", { timeout: 60_000 }, async () => {
+    const gauge = await Gauge.start(["demo"]);
+    let successor;
+    try {
+      const page = await open(browser, gauge, {}, BROKEN);
+      await page.goto(gauge.origin);
+      await refreshed(page);
+      gauge.signal("SIGKILL");
+      await gauge.ended;
+      await tellsThatItIsOld(page);
+      successor = await Gauge.start(["demo"], gauge.port);
+      await isLive(page);
+      await close(page);
+    } finally {
+      await gauge.stop();
+      await successor?.stop();
+    }
+  });
 
-test("a page that nobody looks at asks for nothing, and is up to date as soon as somebody does", { timeout: 40_000 }, async () => {
-  const gauge = await Gauge.start(["demo"]);
-  try {
-    const page = await open(browser, gauge);
-    // Without a window no page is ever hidden: it is told that it is.
-    await page.addInitScript(() => {
-      window.isHidden = false;
-      Object.defineProperty(document, "hidden", { get: () => window.isHidden });
-      window.hide = (isHidden) => {
-        window.isHidden = isHidden;
-        document.dispatchEvent(new Event("visibilitychange"));
-      };
-    });
-    let asked = 0;
-    page.on("request", () => (asked += 1));
-    await page.goto(gauge.origin);
-    await refreshed(page);
-    await page.evaluate(() => window.hide(true));
-    // One that was under way.
-    await sleep(1000);
-    const before = asked;
-    await sleep(5000);
-    assert.equal(asked, before, "nobody looks");
-    const [request] = await Promise.all([page.waitForRequest(() => true, { timeout: 1000 }), page.evaluate(() => window.hide(false))]);
-    assert.equal(request.url(), `${gauge.origin}/`);
-    await refreshed(page);
-    await close(page);
-  } finally {
-    await gauge.stop();
-  }
+  test("a page that nobody looks at asks for nothing, and is up to date as soon as somebody does", { timeout: 40_000 }, async () => {
+    const gauge = await Gauge.start(["demo"]);
+    try {
+      const page = await open(browser, gauge);
+      // Without a window no page is ever hidden: it is told that it is.
+      await page.addInitScript(() => {
+        window.isHidden = false;
+        Object.defineProperty(document, "hidden", { get: () => window.isHidden });
+        window.hide = (isHidden) => {
+          window.isHidden = isHidden;
+          document.dispatchEvent(new Event("visibilitychange"));
+        };
+      });
+      let asked = 0;
+      page.on("request", () => (asked += 1));
+      await page.goto(gauge.origin);
+      await refreshed(page);
+      await page.evaluate(() => window.hide(true));
+      // One that was under way.
+      await sleep(1000);
+      const before = asked;
+      await sleep(5000);
+      assert.equal(asked, before, "nobody looks");
+      const [request] = await Promise.all([page.waitForRequest(() => true, { timeout: 1000 }), page.evaluate(() => window.hide(false))]);
+      assert.equal(request.url(), `${gauge.origin}/`);
+      await refreshed(page);
+      await close(page);
+    } finally {
+      await gauge.stop();
+    }
+  });
 });
