@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards metrics rules deployables documents mutants deny pictures
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables documents mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ examples:             ## applications that ask the gauge, and what they would do
 
 dashboards:           ## whether Grafana's types take the dashboards, and each of their expressions shows something
 	@.ci/test dashboards
+
+page:                 ## the page at / in Chromium: stalls, keyboards, screen readers, thirty regions of ten stores
+	@.ci/test page
 
 metrics:              ## what Prometheus would scrape, past promtool
 	@.ci/test metrics

@@ -65,3 +65,9 @@ node_package() {
     cmp -s "$1/package-lock.json" "$copy/installed" && return
     npm ci --prefix "$copy" --no-audit --no-fund --loglevel=error && cp "$1/package-lock.json" "$copy/installed"
 }
+
+# page_tools: true once the page can be tried in a browser. Debian 12's own node is older than what drives it wants.
+page_tools() {
+    node_package tests/page && need chromium chromium &&
+        node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'
+}

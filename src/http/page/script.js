@@ -3,15 +3,26 @@
 "use strict";
 
 const EVERY = 2000;
-const PATIENCE = 10000;
-// A page that takes long to make is asked for less often: at most so large a share of the time goes into that.
+const PATIENCE = 8000;
+// A page that takes long to make is asked for less often: at most so large a share of the time goes into that. It is not
+// left alone for long because of one answer that had to wait.
 const SHARE = 0.2;
+const SELDOM = 10000;
 
-let shownAt = Date.now();
+let { title } = document;
+let asOf = document.getElementById("live").textContent;
 let scheduled;
 
 // Two elements are the same one if they have the same name and the same id.
-const isSame = (old, next) => old.nodeType === next.nodeType && old.nodeName === next.nodeName && old.id === next.id;
+const isSame = (old, next) => old?.nodeType === next.nodeType && old.nodeName === next.nodeName && old.id === next.id;
+
+// Moves an element within its parent. A browser that cannot do that in one step takes the focus away.
+function move(parent, child, before) {
+  if (parent.moveBefore) return parent.moveBefore(child, before);
+  const focused = document.activeElement;
+  parent.insertBefore(child, before);
+  if (child.contains(focused)) focused.focus({ preventScroll: true });
+}
 
 function change(old, next) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
@@ -26,21 +37,16 @@ function change(old, next) {
   for (const { name, value } of next.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
+  const named = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
   let at = old.firstChild;
   for (const child of [...next.childNodes]) {
-    let found = at;
+    let found = child.id ? named.get(child.id) : at;
+    if (child.id && !isSame(found, child)) found = null;
     while (found && !isSame(found, child)) found = found.nextSibling;
-    if (!found) {
-      old.insertBefore(child, at);
-      continue;
-    }
-    while (at !== found) {
-      const gone = at;
-      at = at.nextSibling;
-      gone.remove();
-    }
-    change(found, child);
-    at = found.nextSibling;
+    if (found && found === at) at = at.nextSibling;
+    else if (found) move(old, found, at);
+    else old.insertBefore(child, at);
+    if (found) change(found, child);
   }
   while (at) {
     const gone = at;
@@ -50,12 +56,13 @@ function change(old, next) {
 }
 
 function tellAge(why) {
-  const age = Date.now() - shownAt;
   document.documentElement.classList.add("stale");
+  document.title = `Old: ${title}`;
   const live = document.getElementById("live");
   live.classList.add("stale");
   live.setAttribute("role", "alert");
-  const text = `No answer from the gauge (${why}): this is ${Math.round(age / 1000)} s old.`;
+  // The same words for as long as it lasts: they are read out whenever they change.
+  const text = `No answer from the gauge (${why}): this is old, ${asOf}.`;
   if (live.textContent !== text) live.textContent = text;
 }
 
@@ -71,10 +78,13 @@ async function refresh() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.documentElement.classList.remove("stale");
-    document.title = next.title;
+    // With thousands of pairs, to read the answer takes as long as to change the page: who clicks waits for one of the two.
+    await new Promise((go) => setTimeout(go));
+    ({ title } = next);
+    asOf = next.getElementById("live").textContent;
+    document.title = title;
     change(document.body, next.body);
-    shownAt = Date.now();
-    wait = Math.max(EVERY, (performance.now() - begun) / SHARE);
+    wait = Math.min(Math.max(EVERY, (performance.now() - begun) / SHARE), SELDOM);
   } catch (error) {
     tellAge(error.name === "TimeoutError" ? "it did not answer in time" : error.message);
   }

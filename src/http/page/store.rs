@@ -107,20 +107,21 @@ fn cell(store: &ShownStore<'_>, one: &ShownPair<'_>, is_dense: bool, is_chosen: 
     let state = one.now.state;
     let lag = one.now.current_lag.map(|lag| words::span(lag.as_secs_f64()));
     let lag = lag.as_deref();
+    // What is to be read in the cell is in its name as it stands there, so that who speaks to the browser can say it.
     let name = format_args!(
         "{} to {}: {}, {}{}",
         one.source,
         one.target,
         words::state(state),
-        if lag.is_some() { "lag " } else { "lag not known" },
-        lag.unwrap_or_default()
+        lag.unwrap_or_default(),
+        if lag.is_some() { " late" } else { "lag not known" }
     );
     let is_ok = state == State::Ok;
     html! {
         td.(state.label()) {
             a href=(link(store, Some(one))) aria-label=(name) aria-current=[is_chosen.then_some("true")] {
                 @if !is_ok || !is_dense { b { (words::sign(state)) } }
-                @if !is_ok && !is_dense { b { (words::state(state)) } }
+                @if !is_ok && !is_dense { b { (words::state(state)) } " " }
                 span { (lag.unwrap_or(words::UNKNOWN)) }
             }
         }

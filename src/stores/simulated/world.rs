@@ -139,6 +139,10 @@ impl World {
 
     /// Stops or resumes one direction. What is under way is held, and arrives at once on resuming.
     pub fn set_paused(&mut self, source: RegionId, target: RegionId, paused: bool, now: Mono) {
+        // Asked of every pair at every call, while all keys are looked through for one that changes.
+        if paused == self.paused.contains(&(source, target)) {
+            return;
+        }
         let keys: Vec<_> = self.replicas.keys().copied().filter(|key| key.0 == source && key.1 == target).collect();
         for key in &keys {
             self.settle(*key, now);

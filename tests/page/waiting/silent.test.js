@@ -1,0 +1,102 @@
+// A gauge that says nothing any more, and a page that nobody looks at.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { close, launch, open, refreshed } from "../support/browser.js";
+import { Gauge } from "../support/gauge.js";
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+// How long a page may show what is no longer so without a word, in milliseconds.
+const WITHIN = 12_000;
+const BROKEN = [/^error: Failed to load resource: net::ERR_/];
+
+async function tellsThatItIsOld(page) {
+  const alert = page.getByRole("alert");
+  await alert.waitFor({ timeout: WITHIN });
+  assert.match(await alert.textContent(), /^No answer from the gauge \(.+\): this is old, as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.$/);
+  assert.match(await page.title(), /^Old: /);
+  const filter = await page.locator("main").evaluate((main) => getComputedStyle(main).filter);
+  assert.equal(filter, "grayscale(1)", "nothing on it has the colour of what is so now");
+}
+
+async function isLive(page) {
+  await page.getByRole("alert").waitFor({ state: "detached", timeout: 15_000 });
+  assert.doesNotMatch(await page.title(), /^Old/);
+  assert.equal(await page.locator("main").evaluate((main) => getComputedStyle(main).filter), "none");
+  await refreshed(page);
+}
+
+test("a gauge that hangs is told of in time, in the same words all along, and heals", { timeout: 60_000 }, async () => {
+  const gauge = await Gauge.start(["demo"]);
+  try {
+    const page = await open(browser, gauge, {}, BROKEN);
+    await page.goto(gauge.origin);
+    await refreshed(page);
+    gauge.signal("SIGSTOP");
+    await tellsThatItIsOld(page);
+    const told = await page.getByRole("alert").textContent();
+    await sleep(9000);
+    assert.equal(await page.getByRole("alert").textContent(), told, "it is not read out again and again");
+    gauge.signal("SIGCONT");
+    await isLive(page);
+    await close(page);
+  } finally {
+    await gauge.stop();
+  }
+});
+
+test("a gauge that was killed is told of in time, and its successor heals the page", { timeout: 60_000 }, async () => {
+  const gauge = await Gauge.start(["demo"]);
+  let successor;
+  try {
+    const page = await open(browser, gauge, {}, BROKEN);
+    await page.goto(gauge.origin);
+    await refreshed(page);
+    gauge.signal("SIGKILL");
+    await gauge.ended;
+    await tellsThatItIsOld(page);
+    successor = await Gauge.start(["demo"], gauge.port);
+    await isLive(page);
+    await close(page);
+  } finally {
+    await gauge.stop();
+    await successor?.stop();
+  }
+});
+
+test("a page that nobody looks at asks for nothing, and is up to date as soon as somebody does", { timeout: 40_000 }, async () => {
+  const gauge = await Gauge.start(["demo"]);
+  try {
+    const page = await open(browser, gauge);
+    // Without a window no page is ever hidden: it is told that it is.
+    await page.addInitScript(() => {
+      window.isHidden = false;
+      Object.defineProperty(document, "hidden", { get: () => window.isHidden });
+      window.hide = (isHidden) => {
+        window.isHidden = isHidden;
+        document.dispatchEvent(new Event("visibilitychange"));
+      };
+    });
+    let asked = 0;
+    page.on("request", () => (asked += 1));
+    await page.goto(gauge.origin);
+    await refreshed(page);
+    await page.evaluate(() => window.hide(true));
+    // One that was under way.
+    await sleep(1000);
+    const before = asked;
+    await sleep(5000);
+    assert.equal(asked, before, "nobody looks");
+    const [request] = await Promise.all([page.waitForRequest(() => true, { timeout: 1000 }), page.evaluate(() => window.hide(false))]);
+    assert.equal(request.url(), `${gauge.origin}/`);
+    await refreshed(page);
+    await close(page);
+  } finally {
+    await gauge.stop();
+  }
+});
