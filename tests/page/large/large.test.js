@@ -126,7 +126,7 @@ test("it stays readable, and a refresh of it leaves the page usable", { timeout:
   // The stall is found after three intervals.
   if (process.env.PICTURES) {
     await until("the stall shows", 120, async () => (await page.locator("td.stalled").count()) > 200);
-    await page.locator(".matrix").first().evaluate((matrix) => matrix.scrollIntoView());
+    await page.locator("section.store").first().evaluate((store) => store.scrollIntoView());
     await picture(page, "page-30x10");
   }
   assert.ok(Math.max(0, ...tasks) < TASK_BUDGET, `a task of ${Math.max(...tasks)} ms`);
