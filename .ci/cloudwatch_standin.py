@@ -67,7 +67,7 @@ def encode(item):
     def head(kind, argument):
         if argument < 24:
             return bytes([kind << 5 | argument])
-        return bytes([kind << 5 | 26]) + argument.to_bytes(4)
+        return bytes([kind << 5 | 26]) + argument.to_bytes(4, "big")
 
     match item:
         case Tagged():

@@ -61,6 +61,8 @@ node_package() {
     local copy="target/node/$1"
     need node nodejs && need npm npm || return
     mkdir -p "$copy"
+    # What is gone from the package is not to go on in its copy.
+    find "$copy" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name installed -exec rm -r {} +
     cp -r "$1/." "$copy/"
     cmp -s "$1/package-lock.json" "$copy/installed" && return
     npm ci --prefix "$copy" --no-audit --no-fund --loglevel=error && cp "$1/package-lock.json" "$copy/installed"

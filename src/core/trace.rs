@@ -57,11 +57,11 @@ impl Trace {
         let begin = now.floor(MINUTE);
         let (ran, mut minute) = self.running.unwrap_or((begin, Minute::default()));
         if ran != begin {
-            // Of a clock that was set back, what lies ahead is let go.
+            // Of a clock that was set back, what lies ahead is let go, and a minute that comes once more goes on.
             if let Some(kept) = Arc::make_mut(&mut self.over).at(ran, now) {
                 *kept = minute;
             }
-            minute = Minute::default();
+            minute = self.over.get(begin).copied().unwrap_or_default();
         }
         minute.look(assessment);
         self.running = Some((begin, minute));

@@ -93,12 +93,12 @@ fn where_it_is(frame: &mut Frame, alerts: &AlertSettings) {
     frame.section("Where");
     let steps = look::lag_steps(alerts);
     let by = "max by (source_region, target_region)";
-    // No number says that nobody knows, but this one does.
-    let by_regions = format!("{}\nor\nNaN * {}", call(by, &current_lag()), call(by, &STORES.unknown()));
+    // No number says that nobody knows, but this one does; it hides none that is known to be late, as pairs are listed besides.
+    let by_regions = format!("NaN * {}\nor\n{}", call(by, &STORES.unknown()), call(by, &current_lag()));
     let panel = Panel::table(
         "Current lag, source × target",
         "Rows are source regions, columns are target regions: how late the latest of the chosen stores is there, or that \
-         nobody knows of any. An empty cell is no pair. A click shows the pair's stores.",
+         nobody knows of one of them. An empty cell is no pair. A click shows the pair's stores.",
     );
     let panel = panel.ask(by_regions, "").unit("s").steps(GOOD, &steps).default("decimals", json!(1));
     let panel = panel.custom("cellOptions", look::filled()).custom("align", json!("center"));
@@ -240,7 +240,8 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
          counts, and those of a stall when it is over.",
     );
     let worst = format!("bottomk(10,\n{}\n)", STORES.share_soon("$__range", PAIR));
-    let panel = panel.ask(worst, look::PAIR_OF_STORE).unit("percentunit").steps(PAGE, &share_steps);
+    // Nobody promised this: it has no colours of good and bad.
+    let panel = panel.ask(worst, look::PAIR_OF_STORE).unit("percentunit").steps("blue", &[]);
     let panel = panel.default("min", json!(0)).default("max", json!(1)).no_value("no samples");
     frame.add(8, 12, panel.link("The store", look::store_link("__field.labels")));
 
@@ -271,7 +272,7 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
     frame.add(8, 12, panel.link("The store", look::store_link("__field.labels")).runbook("TidegaugeObjectiveBurn"));
 
     let mut factors: Vec<(f64, &str)> = objective::burn_rates()
-        .map(|(factor, severity)| (factor, if severity == Severity::Page { PAGE } else { NOTICE }))
+        .map(|(factor, severity)| (factor, if severity == Severity::Page { PAGE } else { TICKET }))
         .to_vec();
     factors.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let panel = Panel::lines(

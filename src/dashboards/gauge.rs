@@ -104,8 +104,13 @@ fn at_a_glance(frame: &mut Frame) {
          that source.",
     );
     let writing = query::series(declare::WRITER_ACTIVE.name, &[r#"store=~"$store""#]);
-    let panel =
-        panel.ask(call("sum by (store, region)", &of_processes(&writing)), "{{store}}: {{region}}").unit("none");
+    // A region may be written from another cell: of the chosen processes are the regions, and of all of them who writes.
+    let writers = format!(
+        "{}\nand on (store, region)\n{}",
+        call("sum by (store, region)", &writing),
+        call("group by (store, region)", &of_processes(&writing))
+    );
+    let panel = panel.ask(writers, "{{store}}: {{region}}").unit("none");
     let words = look::mapping([(0, "nobody", PAGE), (1, "one", GOOD), (2, "two", TICKET)]);
     frame.add(12, 7, panel.default("mappings", words).no_value("no gauge").runbook("TidegaugeWriterSilent"));
 }
@@ -130,7 +135,7 @@ fn calls(frame: &mut Frame) {
     );
     let errors = rate(declare::ERRORS.name, &[], "region, operation, reason");
     let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").seldom();
-    frame.add(8, 8, panel.no_value("No call has failed since the start").runbook("TidegaugeReadFailing"));
+    frame.add(8, 8, panel.no_value("No call has failed, if there are processes").runbook("TidegaugeReadFailing"));
 
     let panel =
         Panel::lines("Heartbeats by result", "Heartbeats that were due, for each second, by what came of them.");
@@ -231,7 +236,7 @@ fn advice(frame: &mut Frame) {
     let buckets = call("sum by (le, instance)", &of_processes(&grows("bucket")));
     let panel = panel.ask(query::quantile(0.5, &buckets), "p50 {{instance}}");
     let panel = panel.ask(query::quantile(0.99, &buckets), "p99 {{instance}}").unit("s").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("Nobody asked"));
+    frame.add(8, 8, panel.no_value("Nobody asked, or there is no process"));
 
     let panel = Panel::lines(
         "Told to Alertmanagers",
@@ -240,7 +245,7 @@ fn advice(frame: &mut Frame) {
     let told = format!("rate({}[$__rate_interval])", declare::NOTIFICATIONS.name);
     let told = call("sum by (alertmanager, result)", &of_processes(&told));
     let panel = panel.ask(told, "{{alertmanager}}: {{result}}").unit("reqps").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("They tell none").runbook("TidegaugeWatchdog"));
+    frame.add(8, 8, panel.no_value("They tell none, or there is no process").runbook("TidegaugeWatchdog"));
 }
 
 fn process(frame: &mut Frame) {

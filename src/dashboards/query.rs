@@ -55,6 +55,11 @@ impl Stores {
         by_pair(&of_gauges(&self.pairs(metric, more)))
     }
 
+    /// The least that any gauge says of each pair.
+    pub(super) fn oldest(self, metric: Metric) -> String {
+        call(&format!("min by ({PAIR})"), &of_gauges(&self.pairs(metric, &[])))
+    }
+
     /// The state of each pair as a number, by [`urgency`]: the most urgent that any gauge sees.
     pub(super) fn state(self) -> String {
         let seen = format!("({} == 1)", self.pairs(declare::PAIR_STATE, &[]));

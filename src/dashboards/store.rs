@@ -24,7 +24,7 @@ pub(super) fn dashboard(alerts: &AlertSettings) -> Value {
     let mut frame = Frame::new(alerts);
     at_a_glance(&mut frame, alerts);
     lag(&mut frame, alerts);
-    samples(&mut frame, alerts);
+    samples(&mut frame);
     provider(&mut frame);
     requests(&mut frame);
     set_up(&mut frame);
@@ -141,7 +141,7 @@ fn lag(frame: &mut Frame, alerts: &AlertSettings) {
         "The same by the clocks of the writer and of Prometheus alone. It survives a change of hosts, and is wrong where these \
          clocks are.",
     );
-    let panel = panel.ask(format!("time() - {}", STORE.most(declare::WATERMARK, &[])), look::PAIR).unit("s");
+    let panel = panel.ask(format!("time() - {}", STORE.oldest(declare::WATERMARK)), look::PAIR).unit("s");
     frame.add(8, 8, panel.no_value("never seen"));
 
     let panel = Panel::lines(
@@ -152,7 +152,7 @@ fn lag(frame: &mut Frame, alerts: &AlertSettings) {
     frame.add(8, 8, panel.no_value("measured on one clock, or not known").runbook("TidegaugeWriterSilent"));
 }
 
-fn samples(frame: &mut Frame, alerts: &AlertSettings) {
+fn samples(frame: &mut Frame) {
     frame.section("How well that is known");
     let panel = Panel::lines(
         "Error of a sample",
@@ -187,9 +187,9 @@ fn samples(frame: &mut Frame, alerts: &AlertSettings) {
         "The share of heartbeats in this range that were visible at the target in time.",
     );
     let panel = panel.ask(call("sort", &STORE.share_soon("$__range", PAIR)), look::PAIR).unit("percentunit");
-    let panel =
-        panel.steps(PAGE, &look::share_steps(alerts.objective)).default("min", json!(0)).default("max", json!(1));
-    frame.add(12, 8, panel.no_value("no samples").runbook("TidegaugeObjectiveBurn"));
+    // Nobody promised this: it has no colours of good and bad.
+    let panel = panel.steps("blue", &[]).default("min", json!(0)).default("max", json!(1));
+    frame.add(12, 8, panel.no_value("no samples"));
 
     let panel = Panel::table(
         "How pairs are measured",
@@ -247,7 +247,8 @@ fn provider(frame: &mut Frame) {
         query::by_pair(&query::of_gauges(&format!("({merged}\nand on (job, instance, {PAIR})\n{origin})")))
     };
     let panel = panel.ask(from(MergedOrigin::Measured), &format!("measured {}", look::PAIR));
-    let panel = panel.ask(from(MergedOrigin::Provider), &format!("by the provider {}", look::PAIR));
+    let provider = format!("{}\nunless on ({PAIR})\n{}", from(MergedOrigin::Provider), from(MergedOrigin::Measured));
+    let panel = panel.ask(provider, &format!("by the provider {}", look::PAIR));
     let dashed = json!({ "dash": [6, 4], "fill": "dash" });
     let panel = panel.set("byFrameRefID", "B", &[("custom.lineStyle", dashed)]).unit("s").default("min", json!(0));
     frame.add(12, 9, panel.no_value("not known").runbook("TidegaugeUnknown"));
@@ -277,7 +278,7 @@ fn requests(frame: &mut Frame) {
     );
     let panel =
         panel.ask(rate(declare::ERRORS, &[], "region, operation, reason"), "{{region}} {{operation}}: {{reason}}");
-    let panel = panel.unit("ops").seldom().no_value("No call has failed since the gauges started");
+    let panel = panel.unit("ops").seldom().no_value("No call has failed, if there are gauges");
     frame.add(12, 8, panel.runbook("TidegaugeReadFailing"));
 
     let reasons: Vec<&str> =
@@ -292,7 +293,7 @@ fn requests(frame: &mut Frame) {
     );
     let panel = panel.ask(rate(declare::ERRORS, &[&reasons], "region, operation"), "{{region}} {{operation}}");
     let panel = panel.ask(call("sum", &STORE.most(declare::PAIR_STATE, &[&throttled])), "throttled pairs");
-    let panel = panel.unit("ops").seldom().no_value("nothing was throttled").set(
+    let panel = panel.unit("ops").seldom().no_value("no gauge").set(
         "byFrameRefID",
         "B",
         &[
@@ -367,7 +368,14 @@ fn advice(frame: &mut Frame) {
     );
     let panel = panel.ask(STORE.most(declare::ADVICE_EXCLUDED, &[]), "").unit("none");
     let columns = [("source_region", "source_region"), ("target_region", "target_region")];
-    frame.add(12, 6, panel.columns(&columns, &["Value", "store"]).no_value("None").runbook("TidegaugeSourceUnknown"));
+    frame.add(
+        12,
+        6,
+        panel
+            .columns(&columns, &["Value", "store"])
+            .no_value("None, if there are gauges")
+            .runbook("TidegaugeSourceUnknown"),
+    );
 
     let panel = Panel::stat(
         "The operator decides for another",
@@ -375,5 +383,5 @@ fn advice(frame: &mut Frame) {
     );
     let until = call("max by (decision)", &query::of_gauges(&STORE.of(declare::ADVICE_OVERRIDE_UNTIL, &[])));
     let panel = panel.ask(format!("{until}\n- time()"), "{{decision}}").unit("s").steps(NOTICE, &[]);
-    frame.add(12, 6, panel.no_value("The gauge decides"));
+    frame.add(12, 6, panel.no_value("The gauge decides, if there is one"));
 }

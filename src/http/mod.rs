@@ -21,6 +21,7 @@ mod events;
 pub mod listen;
 mod metrics;
 mod openapi;
+mod paced;
 mod page;
 mod pairs;
 mod resource;
@@ -36,8 +37,8 @@ use resource::{PLAIN_TEXT, Resource};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Scrapes encoded at the same time; more of them wait. Each may take a core for tens of milliseconds.
 const SCRAPES_AT_ONCE: usize = 1;
-/// Pages made at the same time, likewise.
-const PAGES_AT_ONCE: usize = 1;
+/// Pages made and sent at the same time, likewise. One reader that is slow holds up nobody.
+const PAGES_AT_ONCE: usize = 2;
 
 /// What is computed from measurements.
 const KNOWING: [Resource; 9] = [

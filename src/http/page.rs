@@ -8,11 +8,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing;
-use tokio::task::spawn_blocking;
 
 use super::answer::{Kind, Parameters, Problem};
 use super::resource::{Answer, Described, Resource};
-use super::{Shared, internal};
+use super::{Shared, internal, paced};
 use shown::Shown;
 
 mod chart;
@@ -88,21 +87,18 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 /// it is made on one of its own.
 pub async fn get(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
-    let view = shared.sources.view();
-    let choice = shown::choice(&wanted, &view)?;
+    // What is wrong is said at once; what is right is shown as it is when its turn has come.
+    shown::choice(&wanted, &shared.sources.view())?;
     let is_html =
         headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
     let Ok(turn) = shared.pages.clone().acquire_owned().await else { return Ok(internal()) };
-    let made = spawn_blocking(move || {
-        let _turn = turn;
+    let view = shared.sources.view();
+    let choice = shown::choice(&wanted, &view)?;
+    let body = paced::body(turn, "the page", move |out| {
         let shown = Shown::of(&view, choice);
-        match is_html {
-            true => (HTML, frame::page(&shown).into_string()),
-            false => (PLAIN, text::page(&shown)),
-        }
+        let text = if is_html { frame::page(&shown).into_string() } else { text::page(&shown) };
+        out.write_all(text.as_bytes())
     });
-    Ok(match made.await {
-        Ok((kind, text)) => (HEADERS, [(CONTENT_TYPE, kind), (VARY, "accept")], text).into_response(),
-        Err(_) => internal(),
-    })
+    let kind = if is_html { HTML } else { PLAIN };
+    Ok((HEADERS, [(CONTENT_TYPE, kind), (VARY, "accept")], body).into_response())
 }

@@ -68,10 +68,10 @@ fn an_hour_is_kept_and_no_more() {
 #[test]
 fn of_a_clock_that_is_set_back_nothing_is_shown_twice_and_nothing_ahead_of_now() {
     let mut trace = Trace::default();
-    look(&mut trace, 0, State::Ok, Some(1));
+    look(&mut trace, 0, State::Stalled, Some(7));
     look(&mut trace, 600, State::Ok, Some(9));
     look(&mut trace, 30, State::Ok, Some(2));
-    assert_eq!(kept(&trace, 30), [(0, Some(2.0), Some(State::Ok))]);
+    assert_eq!(kept(&trace, 30), [(0, Some(7.0), Some(State::Stalled))]);
 }
 
 #[test]

@@ -106,6 +106,10 @@ async fn a_stall_is_told_with_its_cause_its_alerts_and_what_to_read_instead() {
     assert!(row.contains("■ stalled") && row.contains(cause), "{row}");
     let alert = rows.iter().map(|row| words(row)).find(|row| row.starts_with("TidegaugeStalled")).unwrap();
     assert!(alert.contains("page firing") && alert.contains(cause), "{alert}");
+    // Who looks at one of them goes on looking at that one, whatever comes before it.
+    for row in rows.iter().filter(|row| words(row).starts_with("Tidegauge")) {
+        assert!(row.contains(" id=\"alert-0-"), "{row}");
+    }
     let store = store(&page);
     assert!(store.contains("eu-west-1: read_home_region what eu-west-1 shows of us-east-1 may be"), "{store}");
     assert!(store.contains("us-east-1, ap-southeast-2: read_local"), "{store}");

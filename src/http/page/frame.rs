@@ -90,7 +90,7 @@ fn contents(shown: &Shown<'_>) -> Markup {
         nav aria-label="Stores" {
             ul {
                 @for (store, bad) in stores {
-                    li {
+                    li id={ "to-store-" (store.place) } {
                         a href={ "#store-" (store.place) } { (store.name()) } " "
                         @if bad.is_empty() { (store.pairs.len()) " ok" } @else { b { (bad) } }
                     }
@@ -102,6 +102,8 @@ fn contents(shown: &Shown<'_>) -> Markup {
 
 /// Alerts of one rule about one store that have come as far.
 struct Alike<'a> {
+    /// Its store and its rule, by their places.
+    key: (usize, usize),
     severity: Severity,
     phase: Phase,
     name: &'a str,
@@ -124,7 +126,9 @@ fn alike<'a>(shown: &'a Shown<'_>, fits: impl Fn(&Key) -> bool) -> Vec<Alike<'a>
         };
         match groups.iter_mut().find(is_alike) {
             Some(group) => group.alerts.push(alert),
-            None => groups.push(Alike { severity, phase, name, store, alerts: vec![alert] }),
+            None => {
+                groups.push(Alike { key: (key.store, key.rule), severity, phase, name, store, alerts: vec![alert] })
+            }
         }
     }
     groups.retain(|group| PHASES.contains(&group.phase));
@@ -161,9 +165,13 @@ pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Marku
                     th scope="col" { "For" } th scope="col" { "What and why" }
                 } }
                 tbody {
-                    @for Alike { severity, phase, name, alerts, .. } in &groups {
+                    @for (place, Alike { key, severity, phase, name, alerts, .. }) in groups.iter().enumerate() {
+                        // One that is pending and begins to fire is the same one for whoever looks at it.
+                        @let is_alike = |other: &Alike<'_>| (other.key, other.severity) == (*key, *severity);
+                        @let again = if groups[..place].iter().any(is_alike) { "-again" } else { "" };
+                        @let id = format!("alert-{}-{}-{}{again}", key.0, key.1, severity.label());
                         @let runbooks = alert::runbook(&view.identity.runbooks, name);
-                        tr.(phase.label()) {
+                        tr.(phase.label()) id=(id) {
                             th scope="row" { (runbook(name, &runbooks)) }
                             td { (severity.label()) }
                             td { (phase.label()) }
@@ -188,7 +196,7 @@ pub(super) fn alerts_of(shown: &Shown<'_>, fits: impl Fn(&Key) -> bool) -> Marku
 /// An alert's name; what to do about it, where that is an address and not a place in some folder.
 pub(super) fn runbook(name: &str, address: &str) -> Markup {
     html! {
-        @if address.contains("://") { a href=(address) { (name) } } @else { (name) }
+        @if ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)) { a href=(address) { (name) } } @else { (name) }
     }
 }
 

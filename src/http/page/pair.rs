@@ -69,7 +69,9 @@ fn headline(shown: &Shown<'_>, one: &ShownPair<'_>) -> Markup {
         p.headline.(state.label()) {
             span.sign aria-hidden="true" { (words::sign(state)) } " "
             b { (words::state(state)) }
-            @if let Some(since) = one.since { " for " (words::ago(since, now)) ", since " (words::instant(since)) }
+            @if let Some(since) = one.since.filter(|since| *since <= now) {
+                " for " (words::ago(since, now)) ", since " (words::instant(since))
+            }
             @if !one.now.reason.is_empty() { ": " (one.now.reason) }
         }
         @if !state.remedy().is_empty() {

@@ -11,6 +11,8 @@ const SELDOM = 10000;
 
 let { title } = document;
 let asOf = document.getElementById("live").textContent;
+let answeredAt = Date.now();
+let asked = 0;
 let scheduled;
 
 // Two elements are the same one if they have the same name and the same id.
@@ -62,31 +64,45 @@ function tellAge(why) {
   live.classList.add("stale");
   live.setAttribute("role", "alert");
   // The same words for as long as it lasts: they are read out whenever they change.
-  const text = `No answer from the gauge (${why}): this is old, ${asOf}.`;
+  const text = `${why}: this is old, ${asOf}.`;
   if (live.textContent !== text) live.textContent = text;
 }
 
+// Somebody answered, and not with the page.
+class Refused extends Error {}
+
 async function refresh() {
   const begun = performance.now();
+  const turn = (asked += 1);
   let wait = EVERY;
+  // Nobody asked while the page was hidden or its host slept: what it shows is not to pass for new until there is an answer.
+  const isTold = document.documentElement.classList.contains("stale");
+  if (!isTold && Date.now() - answeredAt > SELDOM + PATIENCE) tellAge("Not asked for a while");
   try {
     const answer = await fetch(location.href, {
       headers: { accept: "text/html" },
       cache: "no-store",
       signal: AbortSignal.timeout(PATIENCE),
     });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.documentElement.classList.remove("stale");
+    const text = await answer.text();
+    if (turn !== asked) return;
+    if (!answer.ok) throw new Refused(`The gauge refuses this page (${answer.status})`);
+    const next = new DOMParser().parseFromString(text, "text/html");
+    if (!next.getElementById("live")) throw new Refused("Somebody else than the gauge answers");
     // With thousands of pairs, to read the answer takes as long as to change the page: who clicks waits for one of the two.
     await new Promise((go) => setTimeout(go));
+    if (turn !== asked) return;
+    answeredAt = Date.now();
     ({ title } = next);
     asOf = next.getElementById("live").textContent;
     document.title = title;
+    document.documentElement.classList.remove("stale");
     change(document.body, next.body);
     wait = Math.min(Math.max(EVERY, (performance.now() - begun) / SHARE), SELDOM);
   } catch (error) {
-    tellAge(error.name === "TimeoutError" ? "it did not answer in time" : error.message);
+    if (turn !== asked) return;
+    const why = error.name === "TimeoutError" ? "it did not answer in time" : error.message;
+    tellAge(error instanceof Refused ? why : `No answer from the gauge (${why})`);
   }
   schedule(wait);
 }

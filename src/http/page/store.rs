@@ -277,7 +277,10 @@ fn provider(store: &ShownStore<'_>) -> Markup {
 
 /// How far apart the clocks can be.
 fn clocks(store: &ShownStore<'_>) -> Markup {
-    let two = || store.pairs.iter().filter(|one| one.pair.clock == Measured::TwoClocks);
+    let mut writers: Vec<&ShownPair<'_>> =
+        store.pairs.iter().filter(|one| one.pair.clock == Measured::TwoClocks).collect();
+    // A writer has one clock, wherever its heartbeats are read.
+    writers.dedup_by_key(|one| one.pair.source);
     let bound = |end: Option<Span>| end.map_or("not bounded".to_owned(), |end| words::span(end.as_secs_f64()));
     let servers: Vec<(RegionId, (Span, Span))> = (store.store.plan.region_ids())
         .filter_map(|region| Some((region, store.store.looks.get(region.index())?.clock?)))
@@ -285,14 +288,14 @@ fn clocks(store: &ShownStore<'_>) -> Markup {
     html! {
         div {
             h3 { "Clocks" }
-            @if two().next().is_none() {
+            @if writers.is_empty() {
                 p { "One clock times every pair: there is nothing to compare." }
             } @else {
                 table.list {
                     caption { "this host's clock minus the writer's" }
                     thead { tr { th scope="col" { "Writer in" } th scope="col" { "at least" } th scope="col" { "at most" } } }
                     tbody {
-                        @for one in two() {
+                        @for one in &writers {
                             tr {
                                 th scope="row" { (one.source) }
                                 td.number { (bound(one.pair.offset.min.map(|(min, _)| min))) }

@@ -31,9 +31,9 @@ pub(super) fn span_or(known: Option<Span>) -> String {
     known.map_or(UNKNOWN.into(), |known| span(known.as_secs_f64()))
 }
 
-/// How long ago something was.
+/// How long ago something was; not known where this host's clock was set back since.
 pub(super) fn ago(at: Wall, now: Wall) -> String {
-    span((now - at).as_secs_f64().max(0.0))
+    span_or((at <= now).then(|| now - at))
 }
 
 /// An instant to the second.
@@ -96,7 +96,7 @@ pub(super) fn runbook(state: State) -> Option<&'static str> {
 mod tests {
     use std::path::Path;
 
-    use super::{instant, moment, runbook, span};
+    use super::{UNKNOWN, ago, instant, moment, runbook, span};
     use crate::core::alert;
     use crate::core::assess::State;
     use crate::core::time::Wall;
@@ -116,6 +116,9 @@ mod tests {
         ] {
             assert_eq!(span(seconds), text, "{seconds}");
         }
+        let [early, late] = [1_000_000, 3_500_000].map(Wall::from_micros);
+        assert_eq!(ago(early, late), "2.50 s");
+        assert_eq!(ago(late, early), UNKNOWN, "the clock was set back");
         assert_eq!(instant(Wall::from_micros(1_767_225_600_900_000)), "2026-01-01 00:00:00 UTC");
         assert_eq!(moment(Wall::from_micros(1_767_225_600_987_654)), "00:00:00.987");
     }

@@ -84,6 +84,8 @@ test("a stall turns its cells and no others, names its cause and the safe read, 
   // Late in the stall there is most to see. Only where pictures are asked for: nothing waits for it otherwise.
   if (process.env.PICTURES) {
     await until("the stall is old", 20, () => gauge.age > 36);
+    // From the summary down to the advice.
+    await page.setViewportSize({ width: 1280, height: 1200 });
     await picture(page, "page");
     await page.emulateMedia({ colorScheme: "dark" });
     await picture(page, "page-dark");

@@ -71,6 +71,30 @@ describe("a page without news", { concurrency: true }, () => {
     }
   });
 
+  test("a page that was not asked for a while is not taken for new before it is answered", { timeout: 40_000 }, async () => {
+    const gauge = await Gauge.start(["demo"]);
+    try {
+      const page = await open(browser, gauge, {}, BROKEN);
+      await page.goto(gauge.origin);
+      await refreshed(page);
+      gauge.signal("SIGSTOP");
+      // The host slept for an hour.
+      await page.evaluate(() => {
+        const { now } = Date;
+        Date.now = () => now() + 3_600_000;
+        document.dispatchEvent(new Event("visibilitychange"));
+      });
+      const alert = page.getByRole("alert");
+      await alert.waitFor({ timeout: 1000 });
+      assert.match(await alert.textContent(), /^Not asked for a while: this is old, as of /);
+      gauge.signal("SIGCONT");
+      await isLive(page);
+      await close(page);
+    } finally {
+      await gauge.stop();
+    }
+  });
+
   test("a page that nobody looks at asks for nothing, and is up to date as soon as somebody does", { timeout: 40_000 }, async () => {
     const gauge = await Gauge.start(["demo"]);
     try {

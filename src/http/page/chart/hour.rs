@@ -112,7 +112,7 @@ fn name(minutes: &[(i64, Wall, Minute)]) -> String {
     let _ = match lags().next() {
         None => write!(name, ": none is known"),
         Some(_) => {
-            let (least, most) = (lags().fold(f64::INFINITY, f64::min), lags().fold(0.0, f64::max));
+            let (least, most) = (lags().fold(f64::INFINITY, f64::min), lags().fold(f64::NEG_INFINITY, f64::max));
             write!(name, ": {} to {}", words::span(least), words::span(most))
         }
     };

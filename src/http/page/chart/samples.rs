@@ -37,7 +37,9 @@ impl<'a> Samples<'a> {
         let unseen = unseen.filter(|(written, looked)| looked > written).min();
         let since = |at: Mono| (now.mono - at).as_secs_f64().max(0.0);
         let unseen = unseen.map(|(written, looked)| (since(written), since(looked)));
-        Samples { all: pair.recent.iter().collect(), unseen, interval, now }
+        // Of those seen before this host's clock was set back nobody can say how long ago that was.
+        let all = pair.recent.iter().filter(|sample| sample.seen_at <= now.wall).collect();
+        Samples { all, unseen, interval, now }
     }
 
     /// Whether there are none.
