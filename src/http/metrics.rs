@@ -26,6 +26,6 @@ pub(super) const RESOURCE: Resource = Resource {
 pub async fn get(State(shared): State<Shared>) -> Response {
     let Ok(turn) = shared.scrapes.clone().acquire_owned().await else { return internal() };
     let (view, loaded_at) = (shared.sources.view(), shared.settings.as_ref().ok().copied());
-    let body = paced::body(turn, "the metrics", move |mut out| metrics::render(&view, loaded_at, &mut out));
+    let body = paced::body(turn, "the metrics", move |out| metrics::render(&view, loaded_at, out));
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], body).into_response()
 }

@@ -22,7 +22,7 @@ const READER_PATIENCE: Duration = Duration::from_secs(8);
 pub(super) fn body(
     turn: OwnedSemaphorePermit,
     what: &'static str,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    write: impl FnOnce(&mut Pieces) -> io::Result<()> + Send + 'static,
 ) -> Body {
     let (send, pieces) = mpsc::channel(PIECES);
     let ended = CancellationToken::new();
@@ -54,7 +54,7 @@ pub(super) fn body(
 }
 
 /// Hands on what is written, a piece at a time, to whoever reads the answer.
-struct Pieces {
+pub(super) struct Pieces {
     piece: Vec<u8>,
     send: mpsc::Sender<io::Result<Bytes>>,
     handle: Handle,

@@ -1,6 +1,8 @@
 //! `GET /?store=&source_region=&target_region=`: where people look first. In a browser a page that is whole without its
 //! script, which does no more than to fetch it anew; elsewhere the same as text.
 
+use std::io::Write;
+
 use axum::extract::State;
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
