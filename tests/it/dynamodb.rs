@@ -10,6 +10,7 @@ mod wire;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -181,10 +182,11 @@ async fn answer_in_turn(answers: Vec<Vec<u8>>) -> (String, UnboundedReceiver<Str
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (note, requests) = unbounded_channel();
+    let (answers, turns) = (Arc::new(answers), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(async move {
-        for turn in 0.. {
+        loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let (note, answer) = (note.clone(), answers[turn.min(answers.len() - 1)].clone());
+            let (note, answers, turns) = (note.clone(), answers.clone(), turns.clone());
             tokio::spawn(async move {
                 let mut request = vec![0; 16_384];
                 let mut length = 0;
@@ -194,9 +196,11 @@ async fn answer_in_turn(answers: Vec<Vec<u8>>) -> (String, UnboundedReceiver<Str
                         Ok(more) => length += more,
                     }
                 }
+                // By requests and not by connections: a client may open one that it then has no use for.
+                let answer = &answers[turns.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
                 // A test that does not ask what was sent has dropped the other end.
                 let _ = note.send(String::from_utf8_lossy(&request[..length]).into_owned());
-                stream.write_all(&answer).await.unwrap();
+                stream.write_all(answer).await.unwrap();
                 stream.shutdown().await.unwrap();
             });
         }

@@ -280,8 +280,9 @@ fn a_number_is_known_again_however_the_store_writes_it() {
     });
 }
 
-/// A whole answer with this body.
+/// A whole answer with this body, after which the client is to come anew.
 fn answer(body: &Json) -> Vec<u8> {
     let body = body.to_string();
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close", body.len());
+    format!("{head}\r\n\r\n{body}").into_bytes()
 }
