@@ -93,7 +93,7 @@ def running(folder):
             server.add_insecure_port(f"unix:{path}")
             server.start()
             servers.append(server)
-            found[f"registry.terraform.io/hashicorp/{name}"] = {
+            found[f"hashicorp/{name}"] = {
                 "Protocol": "grpc",
                 "ProtocolVersion": 5,
                 "Pid": os.getpid(),

@@ -51,7 +51,6 @@ locals {
 
 # Managed ones, so that roles which are there already can have them, too. `forget` is for people who retire a region.
 resource "aws_iam_policy" "this" {
-  #checkov:skip=CKV_AWS_355: on all resources is cloudwatch:GetMetricData alone, which knows no others
   for_each = local.policies
 
   name        = "${var.name}-${each.key}"

@@ -1,7 +1,6 @@
 # A global table for heartbeats, or for an application: the same one does for both. Made only where that is wished for.
 
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_119: whose key it is under is said by kms_key_arns; heartbeats hold nothing of anybody's
   count = var.create_table ? 1 : 0
 
   region       = var.regions[0]

@@ -5,7 +5,6 @@ data "azurerm_resource_group" "this" {
 }
 
 resource "azurerm_cosmosdb_account" "this" {
-  #checkov:skip=CKV_AZURE_100: whose key it is under is said by key_vault_key_id
   count = var.create_account ? 1 : 0
 
   name                = var.account
