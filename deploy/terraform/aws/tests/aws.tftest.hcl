@@ -15,6 +15,22 @@ mock_provider "aws" {
   }
 }
 
+# Told apart, to see who gets which.
+override_resource {
+  target = aws_iam_policy.this["gauge"]
+  values = { arn = "arn:aws:iam::123456789012:policy/gauge" }
+}
+
+override_resource {
+  target = aws_iam_policy.this["observer"]
+  values = { arn = "arn:aws:iam::123456789012:policy/observer" }
+}
+
+override_resource {
+  target = aws_iam_role.this["observer"]
+  values = { arn = "arn:aws:iam::123456789012:role/observer" }
+}
+
 # Those that ../../iam names as an example.
 variables {
   table   = "GlobalCellState"
@@ -55,6 +71,10 @@ run "policies_are_the_shipped_ones_confined_to_the_regions" {
       "arn:aws:dynamodb:ap-southeast-2:123456789012:table/GlobalCellState",
     ]
     error_message = "An observer is not confined to the table in its regions."
+  }
+  assert {
+    condition     = output.table_arns["ap-southeast-2"] == "arn:aws:dynamodb:ap-southeast-2:123456789012:table/GlobalCellState"
+    error_message = "A replica goes by another ARN."
   }
 }
 
@@ -141,6 +161,18 @@ run "pod_identity_is_trusted_for_the_service_account_in_the_named_clusters" {
       b = { cluster = "cells-b", region = "eu-west-1" }
     }
     observer_service_accounts = [{ namespace = "orders", name = "orders" }, { namespace = "carts", name = "carts" }]
+  }
+  assert {
+    condition     = { for who, one in aws_iam_role_policy_attachment.this : who => one.policy_arn } == { for who in ["gauge", "observer"] : who => "arn:aws:iam::123456789012:policy/${who}" }
+    error_message = "A role has a policy that is another's."
+  }
+  assert {
+    condition     = alltrue([for who, one in aws_iam_role_policy_attachment.this : one.role == "tidegauge-${who}"])
+    error_message = "A policy went to another role."
+  }
+  assert {
+    condition     = aws_eks_pod_identity_association.this["observer/b/carts/carts"].role_arn == "arn:aws:iam::123456789012:role/observer"
+    error_message = "An association leads to another role."
   }
   assert {
     condition = jsondecode(aws_iam_role.this["gauge"].assume_role_policy).Statement == [{

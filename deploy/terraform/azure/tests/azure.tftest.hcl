@@ -32,6 +32,26 @@ mock_provider "azurerm" {
   }
 }
 
+# Told apart, to see who gets which.
+override_resource {
+  target = azurerm_cosmosdb_sql_role_definition.this["gauge"]
+  values = { id = "the gauge's" }
+}
+
+override_resource {
+  target = azurerm_cosmosdb_sql_role_definition.this["observer"]
+  values = { id = "the observer's" }
+}
+
+override_resource {
+  target = azurerm_user_assigned_identity.this["observer"]
+  values = {
+    id           = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/cells/providers/Microsoft.ManagedIdentity/userAssignedIdentities/observer"
+    client_id    = "66666666-6666-6666-6666-666666666666"
+    principal_id = "77777777-7777-7777-7777-777777777777"
+  }
+}
+
 variables {
   resource_group_name = "cells"
   account             = "cells"
@@ -118,24 +138,37 @@ run "each_service_account_is_known_by_each_cluster" {
     observer_principal_ids    = { shop = "55555555-5555-5555-5555-555555555555" }
   }
   assert {
+    condition = { for name, one in azurerm_cosmosdb_sql_role_assignment.this : name => one.role_definition_id } == {
+      gauge           = "the gauge's"
+      observer        = "the observer's"
+      "observer/shop" = "the observer's"
+    }
+    error_message = "Somebody has a role that is another's."
+  }
+  assert {
     condition     = length(azurerm_federated_identity_credential.this) == 6
     error_message = "Each service account needs a credential for each cluster."
   }
   assert {
     condition = alltrue([
       azurerm_federated_identity_credential.this["weu-a-carts-carts"].issuer == "https://westeurope.oic.example.com/b/",
+      endswith(azurerm_federated_identity_credential.this["weu-a-carts-carts"].parent_id, "/observer"),
       azurerm_federated_identity_credential.this["weu-a-carts-carts"].subject == "system:serviceaccount:carts:carts",
       azurerm_federated_identity_credential.this["weu-a-carts-carts"].audience == tolist(["api://AzureADTokenExchange"]),
     ])
-    error_message = "A credential names another issuer, service account or audience."
+    error_message = "A credential is another identity's, or names another issuer, service account or audience."
   }
   assert {
-    condition     = azurerm_cosmosdb_sql_role_assignment.this["observer/shop"].principal_id == "55555555-5555-5555-5555-555555555555"
-    error_message = "An identity that is there already does not observe."
+    condition = { for name, one in azurerm_cosmosdb_sql_role_assignment.this : name => one.principal_id } == {
+      gauge           = "22222222-2222-2222-2222-222222222222"
+      observer        = "77777777-7777-7777-7777-777777777777"
+      "observer/shop" = "55555555-5555-5555-5555-555555555555"
+    }
+    error_message = "A role went to somebody else."
   }
   assert {
-    condition     = keys(azurerm_cosmosdb_sql_role_assignment.this) == ["gauge", "observer", "observer/shop"]
-    error_message = "Somebody has no role, or one too many."
+    condition     = azurerm_role_assignment.account[0].principal_id == "22222222-2222-2222-2222-222222222222"
+    error_message = "Others than the gauges read the account."
   }
 }
 
