@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables documents mutants deny pictures
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts documents mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -37,6 +37,9 @@ rules:                ## the alerts for Prometheus, tried with promtool, and the
 
 deployables:          ## the manifests, the policies and the Dockerfile, and the settings inside them
 	@.ci/test deployables
+
+charts:               ## the Helm charts, with Helm: what they make, and what they refuse
+	@.ci/test charts
 
 documents:            ## every metric described, every link alive
 	@.ci/test documents

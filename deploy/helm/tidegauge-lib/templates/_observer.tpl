@@ -74,7 +74,7 @@ data:
 {{- $server := (fromToml $values.settings).server | default dict -}}
 # A native sidecar: started before the application, ended after it.
 - name: tidegauge
-  image: {{ $values.image.repository }}:{{ $values.image.tag | default "0.1.0" }}{{ with $values.image.digest }}@{{ . }}{{ end }}
+  image: {{ $values.image.repository }}:{{ $values.image.tag | default .Subcharts.tidegauge.Chart.AppVersion }}{{ with $values.image.digest }}@{{ . }}{{ end }}
   imagePullPolicy: {{ $values.image.pullPolicy }}
   restartPolicy: Always
   args: [--config, /etc/tidegauge/observer.toml, run]
@@ -93,7 +93,7 @@ data:
     - name: TIDEGAUGE__ON_BAD_SETTINGS
       value: serve
     - name: TIDEGAUGE__SERVER__METRICS_LISTEN
-      value: 0.0.0.0:9747
+      value: {{ printf "%s:9747" $values.address | quote }}
     # Without a limit on CPU there would be a thread for each of the node's cores.
     - name: TOKIO_WORKER_THREADS
       value: "2"

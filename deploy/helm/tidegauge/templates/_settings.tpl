@@ -46,11 +46,11 @@ role = "gauge"
 {{- with .Values.server }}
 [server]
 {{- if .expose }}
-listen = "0.0.0.0:9746"               # everything
+listen = {{ printf "%s:9746" .address | toJson }}               # everything
 {{- else }}
 listen = "127.0.0.1:9746"             # everything: within the pod only
 {{- end }}
-metrics_listen = "0.0.0.0:9747"       # only /metrics, /-/healthy, /-/ready: for Prometheus and the kubelet
+metrics_listen = {{ printf "%s:9747" .address | toJson }}       # only /metrics, /-/healthy, /-/ready: for Prometheus and the kubelet
 {{- if .tls.secretName }}
 
 [server.tls]
