@@ -15,12 +15,27 @@
 {{- if hasKey $settings $key }}{{ fail (printf "settings has %s, which the chart writes itself; remove it: %s" $key $where) }}{{ end -}}
 {{- end -}}
 {{- if not $settings.stores }}{{ fail "settings has no [[stores]]: there is nothing to measure" }}{{ end -}}
+{{- if and .Values.identity.aws.roleArn (not .Values.serviceAccount.create) -}}
+{{- fail "identity.aws.roleArn is for the service account that the chart makes, and serviceAccount.create is false: remove it, and see that the account has the annotation eks.amazonaws.com/role-arn" -}}
+{{- end -}}
 {{- with .Values.server -}}
 {{- if and .tls.clientCa.secretName (not .tls.secretName) -}}
 {{- fail "server.tls.clientCa is set, and server.tls.secretName is not: without a certificate of its own the gauge asks nobody for theirs" -}}
 {{- end -}}
 {{- range .tokens -}}
 {{- if eq (empty .sha256) (empty .secret) }}{{ fail (printf "server.tokens: %s needs either sha256 or secret" .name) }}{{ end -}}
+{{- end -}}
+{{- range $right := list "scrape" "read" "operate" -}}
+{{- if eq (get $.Values.server.access $right) "guarded" -}}
+{{- with $.Values.server -}}
+{{- /* Within the pod there is no TLS, and so no certificate of a client. */ -}}
+{{- $somebody := and .expose .tls.clientCa.secretName (has $right (.tls.clientMay | default (list "scrape" "read"))) -}}
+{{- range .tokens }}{{ if has $right .may }}{{ $somebody = true }}{{ end }}{{ end -}}
+{{- if not $somebody -}}
+{{- fail (printf "server.access.%s is guarded, and nobody may: give one of server.tokens `%s`. Leave it out where server.tls.clientCa is to guard what is reached from outside the pod" $right $right) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if .expose -}}
 {{- if not .tls.secretName -}}
