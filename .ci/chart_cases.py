@@ -10,7 +10,7 @@ POD = "spec/template/spec"
 # What is to be at a place, by file of values and kind.
 EXPECTED = {
     "tidegauge/ci/eks-irsa-values.yaml": [
-        ("ServiceAccount", "metadata/annotations", {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/tidegauge-gauge"}),
+        ("ServiceAccount", "metadata/annotations/eks.amazonaws.com~1role-arn", "arn:aws:iam::123456789012:role/tidegauge-gauge"),
         ("ServiceAccount", "metadata/name", "tidegauge-gauge"),
         ("Deployment", f"{POD}/serviceAccountName", "tidegauge-gauge"),
         ("Deployment", "spec/template/metadata/labels/azure.workload.identity~1use", None),
@@ -102,8 +102,10 @@ REFUSED = [
     (GAUGE, [*IRSA, "--set", "identity.aws.roleArn=tidegauge-gauge"], "'/identity/aws/roleArn'"),
     (GAUGE, [*IRSA, "--set", "serviceAccount.create=false"], "remove it, and see that the account has the annotation"),
     (GAUGE, [*IRSA, "--set", "image.digest=latest"], "'/image/digest'"),
-    (GAUGE, [*IRSA, "--set", "server.tokens[0].name=a", "--set", "server.tokens[0].may={scrape}"], "a needs either sha256 or secret"),
-    (GAUGE, [*IRSA, "--set", "server.tokens[0].name=a", "--set", "server.tokens[0].may={write}"], "'/server/tokens/0/may/0'"),
+    (GAUGE, [*IRSA, "--set", "server.tokens[0].name=a", "--set", "server.tokens[0].may={scrape}"],
+     "a needs either sha256 or secret"),
+    (GAUGE, [*IRSA, "--set", "server.tokens[0].name=a", "--set", "server.tokens[0].may={write}"],
+     "'/server/tokens/0/may/0'"),
     (GAUGE, [*IRSA, "--set", "server.tls.clientCa.secretName=a"], "server.tls.secretName is not"),
     (GAUGE, [*IRSA, "--set", "server.access.operate=guarded"], "server.access.operate is guarded, and nobody may"),
     (GAUGE, [*IRSA, "--set", "server.access.scrape=guarded,server.tls.secretName=a,server.tls.clientCa.secretName=b"],
@@ -116,13 +118,16 @@ REFUSED = [
     (GAUGE, [*EVERYTHING, "--set", "podMonitor.authorization=null"], "podMonitor.authorization is missing"),
     (GAUGE, [*IRSA, "--kube-version", "1.26.0"], "chart requires kubeVersion: >=1.27.0-0"),
     (APPLICATION, [], "tidegauge.cell.name is missing"),
-    (APPLICATION, [*SHARED, "--set", "tidegauge.cell.awsRegion="], "tidegauge.cell.awsRegion and tidegauge.cell.azureRegion are missing"),
+    (APPLICATION, [*SHARED, "--set", "tidegauge.cell.awsRegion="],
+     "tidegauge.cell.awsRegion and tidegauge.cell.azureRegion are missing"),
     (APPLICATION, [*SHARED, "--set", "tidegauge.settings="], "tidegauge.settings is empty"),
     (APPLICATION, [*SHARED, "--set", "tidegauge.settings=[[stores"], "tidegauge.settings is no TOML"),
     (APPLICATION, [*SHARED, "--set-json", 'tidegauge.settings="role = \\"gauge\\""'], "tidegauge.settings has role"),
-    (APPLICATION, [*SHARED, "--set-json", 'tidegauge.settings="server = { listen = 1 }"'], "tidegauge.settings has server.listen"),
+    (APPLICATION, [*SHARED, "--set-json", 'tidegauge.settings="server = { listen = 1 }"'],
+     "tidegauge.settings has server.listen"),
     (APPLICATION, [*SHARED, "--set", "tidegauge.cell.nam=a"], "additional properties 'nam' not allowed"),
-    (APPLICATION, [*SHARED, "--set", "tidegauge.identity.azure.tenantId=22222222-2222-2222-2222-222222222222"], "needs both clientId and tenantId"),
+    (APPLICATION, [*SHARED, "--set", "tidegauge.identity.azure.tenantId=22222222-2222-2222-2222-222222222222"],
+     "needs both clientId and tenantId"),
     (APPLICATION, [*SHARED, "--kube-version", "1.28.0"], "chart requires kubeVersion: >=1.29.0-0"),
 ]
 # What is refused in a cluster that does not know it.

@@ -1,7 +1,7 @@
 // `node operator.mjs FILE`: holds objects of the Prometheus Operator, a list of them in JSON, against its own types.
 //
-// Validators see wrong values. Unknown keys, which a cluster would drop without a word, are the compiler's to see, in literals;
-// copies with a key too many show that it does.
+// Validators see wrong values. Unknown keys, which a cluster would drop without a word, are the compiler's to see, in
+// literals; copies with a key too many show that it does.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,8 @@ mkdirSync('generated');
 
 let text = '';
 const constant = (name, value) => {
-  const literal = JSON.stringify(value, null, 1).replace(new RegExp(`^( *)("${WRONG}":.*)$`, 'gm'), '$1// @ts-expect-error\n$1$2');
+  const wrong = new RegExp(`^( *)("${WRONG}":.*)$`, 'gm');
+  const literal = JSON.stringify(value, null, 1).replace(wrong, '$1// @ts-expect-error\n$1$2');
   text += `export const ${name}: I${value.kind} = ${literal};\n`;
 };
 
