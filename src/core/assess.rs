@@ -11,6 +11,9 @@ use super::track::Watermark;
 
 /// Silence of this many intervals is a finding.
 pub const PATIENCE_INTERVALS: i64 = 3;
+/// A writer may take so many times as long between its heartbeats as this process would. A heartbeat that claims more is not
+/// waited for that long: anybody who may write one could have everybody wait.
+const SLOWER_MAX: i64 = 10;
 /// A stall is never waited out for longer than this.
 const STALL_PATIENCE_MAX: Span = Span::from_millis(10_000);
 
@@ -152,7 +155,7 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
 
 /// `max(3 intervals, min(3 × 60-minute p99, 10 s))`; 3 intervals while there is no p99.
 fn stalled_after(plan: &Plan, pair: &PairSnapshot) -> Span {
-    let least = plan.interval.times(PATIENCE_INTERVALS);
+    let least = patience(pair, plan);
     match pair.summary[2].arrived_p99 {
         Some(p99) => least.max(Span::from_secs_f64(3.0 * p99).min(STALL_PATIENCE_MAX)),
         None => least,
@@ -233,6 +236,23 @@ pub(super) fn oldest_answer(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.answered_at).min().flatten()
 }
 
+/// The interval of whoever wrote this, as far as it is waited for: gauges of one store may differ in it, while a new one is
+/// rolled out for instance.
+pub(super) fn writers_interval(plan: &Plan, theirs: Span) -> Span {
+    theirs.clamp(plan.interval, plan.interval.times(SLOWER_MAX))
+}
+
+/// Three intervals of the source's writer.
+fn patience(pair: &PairSnapshot, plan: &Plan) -> Span {
+    let theirs = pair.slots.iter().filter_map(|slot| Some(slot.watermark?.interval)).max().unwrap_or(plan.interval);
+    writers_interval(plan, theirs).times(PATIENCE_INTERVALS)
+}
+
+/// Whether nothing new of the source has become visible for three of its writer's intervals.
+pub(super) fn is_still(pair: &PairSnapshot, plan: &Plan, now: Mono) -> bool {
+    latest_arrival(pair).is_none_or(|since| now - since > patience(pair, plan))
+}
+
 /// When something new last became visible in every slot.
 pub(super) fn latest_arrival(pair: &PairSnapshot) -> Option<Mono> {
     pair.slots.iter().map(|slot| slot.still_since).min().flatten()
@@ -247,7 +267,7 @@ fn current_lag(plan: &Plan, pair: &PairSnapshot, now: Mono) -> Option<Span> {
     // Nothing was there to be seen: the last sample says nothing about now.
     let nothing_comes = match pair.seat {
         Seat::Ours => is_write_silent(pair, plan, now),
-        _ => is_silent(latest_arrival(pair), plan, now),
+        _ => is_still(pair, plan, now),
     };
     if nothing_comes && !anything_unseen {
         return None;
@@ -340,7 +360,7 @@ fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono
     let is_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
     let is_empty = pair.slots.iter().any(|slot| slot.watermark.is_none());
     let arrived = latest_arrival(pair);
-    if is_unseen || (!is_empty && !is_silent(arrived, plan, now)) {
+    if is_unseen || (!is_empty && !is_still(pair, plan, now)) {
         return None;
     }
     let failing = pair.writes.failing.or(pair.source_reads.failing);

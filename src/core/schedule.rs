@@ -171,6 +171,10 @@ impl Schedule {
         let Some(oldest) = unseen.iter().flat_map(|(_, births)| births.iter().flatten()).min() else {
             return last + self.interval;
         };
+        // Likewise where that is a long way off: others may write less often.
+        if *oldest > last + self.interval {
+            return last + self.interval;
+        }
         let last = last.max(*oldest);
         let step = self.fixed_gap().mul_f64(0.04);
         let cap = last + self.fixed_gap().times(2);

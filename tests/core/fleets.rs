@@ -319,3 +319,22 @@ fn requests_of_a_gauge_do_not_grow_with_the_number_of_regions() {
     let [three, six, twelve] = [3, 6, 12].map(requests);
     assert!(three.abs_diff(twelve) * 10 <= three && six.abs_diff(three) * 10 <= three, "{three}, {six}, {twelve}");
 }
+
+#[test]
+fn gauges_of_different_intervals_find_nothing_wrong_with_each_other() {
+    let slow = |region| Plan { interval: Span::from_millis(5_000), ..local(2, region) };
+    let mut fleet = Fleet::new(2, Lag::fixed(Span::from_millis(800)), Network::calm(), 3);
+    fleet.start(local(2, WEST.0), WrongClock::off_by_millis(0, 0));
+    fleet.start(slow(EAST.0), WrongClock::off_by_millis(0, 0));
+    fleet.run_until(second(10), |_| {});
+    // A standby of the slower one's that is quicker, as while a new interval is rolled out.
+    fleet.start(local(2, EAST.0), WrongClock::off_by_millis(0, 0));
+    fleet.run_until(second(40), |_| {});
+    fleet.run_until(second(240), |fleet| {
+        for (node, source, target) in [(0, EAST, WEST), (1, WEST, EAST), (2, WEST, EAST)] {
+            let Assessment { state, reason, .. } = assessed(fleet, node, source, target);
+            assert_eq!(state, State::Ok, "node {node} at {:?}: {reason}", fleet.now);
+        }
+        assert_eq!(fleet.snapshot(1).seats[EAST.index()], Some(Seat::Ours), "its seat was taken from it");
+    });
+}

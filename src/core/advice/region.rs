@@ -1,7 +1,7 @@
 //! How a source region is: whether it can take the reads that would be sent there, and whether it is lost.
 
 use super::policy::{LostSource, Policy};
-use crate::core::assess::{is_silent, is_write_silent, latest_arrival, oldest_answer};
+use crate::core::assess::{is_silent, is_still, is_write_silent, latest_arrival, oldest_answer};
 use crate::core::model::{Plan, Reason, RegionId};
 use crate::core::snapshot::{Health, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
 use crate::core::time::{Mono, Span};
@@ -49,7 +49,7 @@ pub fn trouble(store: &StoreSnapshot, region: RegionId, now: Mono) -> Option<Tro
         }
         // One that is read only when it is silent or late was not read in vain while it is neither.
         let is_late = pair.slots.iter().any(|slot| slot.newest_upper.is_some_and(|upper| upper > plan.warn_lag));
-        let is_read = plan.polls(region) || is_late || is_silent(latest_arrival(pair), plan, now);
+        let is_read = plan.polls(region) || is_late || is_still(pair, plan, now);
         if is_read && let Some(reason) = unread(&pair.source_reads, plan, now) {
             return Some(Trouble::Failing(reason));
         }
@@ -106,9 +106,10 @@ pub fn lost(store: &StoreSnapshot, pair: &PairSnapshot, policy: &Policy, now: Mo
     }
     if plan.observer {
         // It cannot ask the source. That others arrive, and tell of nothing newer, is what it has.
-        let others_arrive = store.pairs.iter().any(|other| {
-            other.target == pair.target && other.source != pair.source && !is_silent(latest_arrival(other), plan, now)
-        });
+        let others_arrive = store
+            .pairs
+            .iter()
+            .any(|other| other.target == pair.target && other.source != pair.source && !is_still(other, plan, now));
         return others_arrive.then_some(Lost { silent, is_asked: false });
     }
     let failing = pair.source_reads.failing.or(pair.writes.failing);

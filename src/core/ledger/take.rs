@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use rand::RngExt;
 
 use super::*;
+use crate::core::assess::writers_interval;
 use crate::core::count::{HeartbeatResult, Ignored, Operation};
 use crate::core::heartbeat::Found;
 use crate::core::model::{Consistency, Event, EventKind, Failure, RegionId, Slot, SlotRead, WriteOutcome};
@@ -230,7 +231,8 @@ impl Ledger {
         }
         let decides = slot == 0 && self.plan.writes(region) && is_strong;
         if decides && !source.reign.is_ours() && key.in_flight.is_none() {
-            let patience = self.plan.interval.mul_f64(3.0 + 2.0 * self.plan.patience);
+            let theirs = heartbeat.map_or(self.plan.interval, |heartbeat| heartbeat.interval);
+            let patience = writers_interval(&self.plan, theirs).mul_f64(3.0 + 2.0 * self.plan.patience);
             source.reign = source.reign.observed(self.plan.writer, source.run, found, at, patience);
             if source.reign.is_ours() {
                 source.due = due;
