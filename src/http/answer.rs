@@ -155,6 +155,12 @@ pub(super) struct ProblemBody {
 }
 
 impl Problem {
+    /// Of which kind it is.
+    #[cfg(test)]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The request is not of the form that the resource takes.
     pub fn bad_data(message: impl Into<String>) -> Problem {
         Problem { kind: Kind::BadData, message: message.into() }

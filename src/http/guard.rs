@@ -14,6 +14,8 @@ use crate::settings::{Act, Policy, ServerSettings};
 use host::Hosts;
 
 mod host;
+#[cfg(test)]
+mod tests;
 
 /// Bytes of a request's body. What is longer is refused unread.
 pub const BODY_MAX: usize = 4 * 1_024;
@@ -59,7 +61,10 @@ impl Guard {
     ///
     /// What is answered in place of that.
     pub(super) fn check<B>(&self, caller: &Caller, request: &Request<B>) -> Result<(), Problem> {
-        let act = super::act_at(request.uri().path());
+        self.check_for(super::act_at(request.uri().path()), caller, request)
+    }
+
+    fn check_for<B>(&self, act: Option<Act>, caller: &Caller, request: &Request<B>) -> Result<(), Problem> {
         if let Some(act) = act {
             self.admits(caller, act, request)?;
         }

@@ -39,7 +39,7 @@ mod guest;
 mod watched;
 
 /// Connections that are open at once, per listener.
-const CONNECTIONS_MAX: usize = 256;
+pub const CONNECTIONS_MAX: usize = 256;
 /// Connections that were told to give way and are not gone yet. Where they are more, nobody is let in for the moment.
 const LEAVING_MAX: usize = 64;
 /// How often it is looked for those that overstay.
