@@ -78,3 +78,27 @@ fn root_of(error: &dyn std::error::Error) -> String {
     }
     root.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_everywhere_is_asked_on_loopback() {
+        for (listen, asked) in [
+            ("0.0.0.0:9746", "127.0.0.1:9746"),
+            ("[::]:9746", "[::1]:9746"),
+            ("127.0.0.1:9800", "127.0.0.1:9800"),
+            ("10.1.2.3:9746", "10.1.2.3:9746"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), asked);
+        }
+    }
+
+    #[test]
+    fn what_it_says_is_a_line() {
+        assert_eq!(said("u", StatusCode::OK, "It is\nwell.\n"), Ok("It is well.".to_owned()));
+        let refused = said("u", StatusCode::SERVICE_UNAVAILABLE, &"much ".repeat(1_000)).unwrap_err();
+        assert!(refused.starts_with("u says 503") && refused.len() < 400, "{refused}");
+    }
+}

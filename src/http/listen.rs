@@ -248,6 +248,7 @@ async fn converse<S>(
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(most), &mut tokio::io::sink()).await
     };
-    // What comes of it is nobody's concern any more.
-    let _ = stop.run_until_cancelled(timeout(longest, farewell)).await;
+    // What comes of it is nobody's concern any more; and where it is to stop, nobody is waited for.
+    let longest = if stop.is_cancelled() { Duration::ZERO } else { longest };
+    let _ = timeout(longest, farewell).await;
 }
