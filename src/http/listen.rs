@@ -22,8 +22,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -45,16 +45,22 @@ const LEAVING_MAX: usize = 64;
 /// How often it is looked for those that overstay.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How soon it is looked again where there is no place and nobody who could give way.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long nobody is accepted after the operating system refused to: it is out of file descriptors, most likely.
 const BREATHER: Duration = Duration::from_millis(500);
 /// Bytes of a request's headers, its first line included. What is buffered for a connection is no more than this either way.
 const HEADERS_MAX: usize = 16 * 1_024;
 /// Headers of a request.
 const HEADERS_COUNT_MAX: usize = 64;
-/// How long and how much is read of a request that was answered already. Without that the client's side would throw away
-/// the answer, at the sight of a connection that was closed on what it sent.
-const LINGER: (Duration, u64) = (Duration::from_secs(1), 16 * 1_024 * 1_024);
+/// Connections that wait to be accepted. Where there are more, the operating system has clients try again after a second.
+const WAITING_MAX: u32 = 4_096;
+/// How long what is left of a request is read that was answered already. Without that the client's side would throw away the
+/// answer, at the sight of a connection that was closed on what it sent.
+const LINGER: Duration = Duration::from_secs(1);
+/// As many are read from so at once; the others are closed without.
+static LINGERING: Semaphore = Semaphore::const_new(16);
+/// How much of that at a time, and how long after each: whoever sends on and on is to cost little.
+const LINGER_PIECE: (usize, Duration) = (64 * 1_024, Duration::from_millis(4));
 
 /// What a listener shows, and whom it lets do what.
 #[derive(Clone, Debug)]
@@ -71,7 +77,11 @@ pub struct Door {
 ///
 /// Where the operating system refuses: the address is in use, or not ours.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not have to wait for what is left of connections that were open.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// Serves until it is to stop, and then what is under way until that has ended.
@@ -243,12 +253,17 @@ async fn converse<S>(
         tracing::debug!(%error, "a connection ended badly");
     }
     let mut stream = connection.into_parts().io.into_inner();
-    let (longest, most) = LINGER;
     let farewell = async {
         stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(most), &mut tokio::io::sink()).await
+        let Ok(_place) = LINGERING.try_acquire() else { return Ok(()) };
+        let (piece, pause) = LINGER_PIECE;
+        let mut rest = vec![0; piece];
+        while stream.read(&mut rest).await? > 0 {
+            sleep(pause).await;
+        }
+        Ok::<_, io::Error>(())
     };
     // What comes of it is nobody's concern any more; and where it is to stop, nobody is waited for.
-    let longest = if stop.is_cancelled() { Duration::ZERO } else { longest };
+    let longest = if stop.is_cancelled() { Duration::ZERO } else { LINGER };
     let _ = timeout(longest, farewell).await;
 }

@@ -19,7 +19,7 @@ const BLOCKED_MAX: Span = Span::from_millis(20_000);
 /// A request that is served may not be sent away for so long, whoever waits.
 const SERVED_MIN: Span = Span::from_millis(30_000);
 /// Who has just come is about to ask.
-const FRESH: Span = Span::from_millis(100);
+const FRESH: Span = Span::from_millis(10);
 
 /// One connection.
 #[derive(Debug)]
