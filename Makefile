@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts terraform documents mutants deny pictures
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts terraform documents attack mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -46,6 +46,9 @@ charts:               ## the Helm charts, with Helm: what they make, and what th
 
 documents:            ## every metric described, every link alive
 	@.ci/test documents
+
+attack:               ## slow headers, large bodies, thousands of connections: the gauge measures and answers all the same
+	@.ci/acceptance attack
 
 mutants:              ## change the formulas, see the tests fail
 	@.ci/acceptance mutants

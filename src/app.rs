@@ -1,11 +1,11 @@
 //! Wires it all together: stores to drivers, drivers to judge and listeners, and an orderly end.
 
-use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rand::RngExt;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -18,8 +18,8 @@ use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
 use crate::core::provider::Polling;
 use crate::core::time::Span;
 use crate::driver::{self, Driver};
-use crate::http::listen::LimitedListener;
-use crate::http::{self, Shared};
+use crate::http::keys::{self, Keys};
+use crate::http::{self, Shared, listen};
 use crate::judging;
 use crate::notify;
 use crate::providers::Nobody;
@@ -75,11 +75,20 @@ impl Gauge {
     ///
     /// # Errors
     ///
-    /// Where a listener cannot be bound.
+    /// Where a listener cannot be bound, or a file that it needs is of no use.
     pub async fn start(settings: Settings, refused: Option<String>) -> anyhow::Result<Gauge> {
         let clock = Clock::start();
         let loaded_at = clock.wall();
-        let server = settings.server.clone();
+        let mut server = settings.server.clone();
+        let keys = match Keys::load(&server) {
+            Err(error) if refused.is_some() => {
+                // That the settings were refused is to be served all the same, and nothing else.
+                tracing::error!(%error, "listeners are plain, and shut away from loopback");
+                server = server.shut();
+                Keys::load(&server)?
+            }
+            loaded => loaded?,
+        };
         let listener = bind("server.listen", server.listen).await?;
         let metrics_listener = match server.metrics_listen {
             Some(address) => Some(bind("server.metrics_listen", address).await?),
@@ -128,10 +137,13 @@ impl Gauge {
             None => Shared::new(sources, loaded_at),
             Some(refused) => Shared::refused(sources, refused),
         };
-        if let Some(listener) = metrics_listener {
-            tasks.spawn(serve(listener, http::metrics_only(shared.clone()), stop.clone()));
+        if let Some((listener, address)) = metrics_listener.zip(server.metrics_listen) {
+            let router = http::metrics_only(shared.clone());
+            tasks.spawn(listen::serve(listener, router, keys.door(&server, address), stop.clone()));
         }
-        tasks.spawn(serve(listener, http::full(shared), stop.clone()));
+        let door = keys.door(&server, server.listen);
+        tasks.spawn(listen::serve(listener, http::full(shared), door, stop.clone()));
+        tasks.spawn(keys.renew(keys::LOOK_EVERY, stop.clone()));
         tracing::info!(listen = %server.listen, stores = count, pairs = settings.pair_count(), "measuring");
         Ok(Gauge { stop, broken, tasks, grace: server.shutdown_grace })
     }
@@ -152,18 +164,10 @@ impl Gauge {
     }
 }
 
-async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<LimitedListener> {
-    LimitedListener::bind(address)
+async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    listen::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; free the address, or set {key} to another"))
-}
-
-async fn serve(listener: LimitedListener, router: axum::Router, stop: CancellationToken) {
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    if let Err(error) = serving.into_future().await {
-        tracing::error!(%error, "a listener failed");
-        stop.cancel();
-    }
 }
 
 /// A driver that ends without having been asked to is not to be passed over: its numbers would be frozen.

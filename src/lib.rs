@@ -41,6 +41,7 @@ pub mod driver;
     expect(unused, reason = "nothing outlives a process without a cloud")
 )]
 pub mod forget;
+pub mod health;
 pub mod http;
 pub mod judging;
 pub mod metrics;

@@ -8,8 +8,9 @@ use clap::{Parser, Subcommand};
 use tidegauge::check::Verdict;
 use tidegauge::clock::Clock;
 use tidegauge::forget::ForgetError;
+use tidegauge::http::keys::Keys;
 use tidegauge::settings::{Settings, SettingsError};
-use tidegauge::{app, check, cost, dashboards, forget, rules, telemetry};
+use tidegauge::{app, check, cost, dashboards, forget, health, rules, telemetry};
 use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
@@ -44,6 +45,12 @@ enum Command {
         /// Answer in JSON.
         #[arg(long, conflicts_with = "offline")]
         json: bool,
+    },
+    /// Ask the process beside this one, which has the same settings, whether it serves. Exit code 0 where it does, else 1.
+    Health {
+        /// Ask whether its settings were right, too.
+        #[arg(long)]
+        ready: bool,
     },
     /// Say what the settings cost in a month, worked out from them alone: no store is reached.
     Cost {
@@ -98,9 +105,10 @@ fn main() -> ExitCode {
         Command::Run => {
             let path = arguments.config.as_deref();
             let refused = match Settings::load(path) {
-                Ok(settings) => match settings.runnable() {
-                    Ok(()) => return run(settings, None, None),
-                    Err(obstacle) => format!("tidegauge: {obstacle}"),
+                Ok(settings) => match (settings.runnable(), Keys::load(&settings.server)) {
+                    (Ok(()), Ok(_)) => return run(settings, None, None),
+                    (Err(obstacle), _) => format!("tidegauge: {obstacle}"),
+                    (Ok(()), Err(error)) => error.to_string(),
                 },
                 Err(error) => error.to_string(),
             };
@@ -126,6 +134,7 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error),
         },
         Command::Check { offline, json } => check(arguments.config.as_deref(), offline, json),
+        Command::Health { ready } => ask_for_health(arguments.config.as_deref(), ready),
         Command::Cost { observers, regions, throughput } => {
             cost(arguments.config.as_deref(), cost::Assumed { observers, regions, throughput })
         }
@@ -178,8 +187,15 @@ fn check(path: Option<&std::path::Path>, offline: bool, json: bool) -> ExitCode 
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
+    let keys = Keys::load(&settings.server).err();
+    if let Some(error) = keys.as_ref().filter(|_| !offline) {
+        eprintln!("{error}");
+        return ExitCode::from(EXIT_SETTINGS);
+    }
     if !json {
-        for notice in settings.notices(Clock::start().wall()) {
+        // Elsewhere than where it is to run the files may well be missing.
+        let files = keys.iter().flat_map(|error| error.lines()).map(str::to_owned);
+        for notice in settings.notices(Clock::start().wall()).into_iter().chain(files) {
             println!("notice: {notice}");
         }
         println!("settings are right: {}", settings.summary());
@@ -199,6 +215,22 @@ fn check(path: Option<&std::path::Path>, offline: bool, json: bool) -> ExitCode 
         Verdict::Ok | Verdict::Note => ExitCode::SUCCESS,
         Verdict::Warning => ExitCode::from(EXIT_WARNINGS),
         Verdict::Error => ExitCode::from(EXIT_ERRORS),
+    }
+}
+
+fn ask_for_health(path: Option<&std::path::Path>, ready: bool) -> ExitCode {
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    let asked = runtime.block_on(health::ask(&Settings::server_of(path), ready));
+    runtime.shutdown_background();
+    match asked {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(line) => {
+            eprintln!("tidegauge: {line}");
+            ExitCode::FAILURE
+        }
     }
 }
 

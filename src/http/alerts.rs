@@ -15,6 +15,7 @@ use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
 use super::resource::{Answer, Described, Resource};
 use super::words::{Word, one_of};
 use crate::core::alert::{Alert, Phase, Severity};
+use crate::settings::Act;
 use crate::view::Identity;
 
 /// What an alert that is not over can be, in this order.
@@ -30,6 +31,7 @@ const PARAMETERS: [Described; 3] = [
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/alerts",
     summary: "what is pending and what fires",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::of::<Alerts>(),
     headers: &[],

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +19,9 @@ use crate::view::View;
 
 /// Longest duration that a parameter can be: ten years.
 const DURATION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+
+/// How who asks is to say who it is.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"tidegauge\"");
 
 /// `{"status":"success","data":…}`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,10 +44,20 @@ impl<T: Serialize> Success<T> {
 pub enum Kind {
     /// The request is not of the form that the resource takes.
     BadData,
+    /// Nobody is known who asks.
+    Unauthorized,
+    /// Who asks may not.
+    Forbidden,
     /// What was asked for does not exist.
     NotFound,
     /// Everything here is read with GET.
     MethodNotAllowed,
+    /// What was sent is too long.
+    PayloadTooLarge,
+    /// What was sent is not of the kind that is taken.
+    UnsupportedMediaType,
+    /// It is addressed to somebody else.
+    Misdirected,
     /// Not now.
     Unavailable,
     /// Our own fault.
@@ -53,15 +66,30 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 5] =
-        [Kind::BadData, Kind::NotFound, Kind::MethodNotAllowed, Kind::Unavailable, Kind::Internal];
+    pub const ALL: [Kind; 10] = [
+        Kind::BadData,
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::PayloadTooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::Misdirected,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
 
     /// The word in the answer.
     pub fn label(self) -> &'static str {
         match self {
             Kind::BadData => "bad_data",
+            Kind::Unauthorized => "unauthorized",
+            Kind::Forbidden => "forbidden",
             Kind::NotFound => "not_found",
             Kind::MethodNotAllowed => "method_not_allowed",
+            Kind::PayloadTooLarge => "payload_too_large",
+            Kind::UnsupportedMediaType => "unsupported_media_type",
+            Kind::Misdirected => "misdirected",
             Kind::Unavailable => "unavailable",
             Kind::Internal => "internal",
         }
@@ -71,8 +99,13 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Kind::BadData => StatusCode::BAD_REQUEST,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -82,8 +115,17 @@ impl Kind {
     pub fn about(self) -> &'static str {
         match self {
             Kind::BadData => "A parameter is unknown, missing, given twice, or has a value that it cannot have.",
+            Kind::Unauthorized => {
+                "Where the settings guard this: no token and no client certificate was shown, or a token that is not known."
+            }
+            Kind::Forbidden => "Who asks is known and may not, or the request comes from a page of another site.",
             Kind::NotFound => "What was asked for does not exist.",
             Kind::MethodNotAllowed => "Everything is read with GET.",
+            Kind::PayloadTooLarge => "The request's body is longer than 4 KiB.",
+            Kind::UnsupportedMediaType => "The request's body is not of the kind that this takes.",
+            Kind::Misdirected => {
+                "The request is addressed to a name that is neither loopback's, nor an IP address, nor one of                  `server.access.hosts`."
+            }
             Kind::Unavailable => {
                 "The settings were refused, and nothing is known; or as much is being done already as may be at once. \
                  Without a body where no answer began in time."
@@ -113,6 +155,12 @@ pub(super) struct ProblemBody {
 }
 
 impl Problem {
+    /// Of which kind it is.
+    #[cfg(test)]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The request is not of the form that the resource takes.
     pub fn bad_data(message: impl Into<String>) -> Problem {
         Problem { kind: Kind::BadData, message: message.into() }
@@ -126,6 +174,32 @@ impl Problem {
     /// What was asked for does not exist.
     pub fn not_found(message: impl Into<String>) -> Problem {
         Problem { kind: Kind::NotFound, message: message.into() }
+    }
+
+    /// Nobody is known who asks.
+    pub fn unauthorized(message: impl Into<String>) -> Problem {
+        Problem { kind: Kind::Unauthorized, message: message.into() }
+    }
+
+    /// Who asks may not.
+    pub fn forbidden(message: impl Into<String>) -> Problem {
+        Problem { kind: Kind::Forbidden, message: message.into() }
+    }
+
+    /// The request is addressed to somebody else.
+    pub fn misdirected(message: impl Into<String>) -> Problem {
+        Problem { kind: Kind::Misdirected, message: message.into() }
+    }
+
+    /// The body is longer than so many bytes.
+    pub fn payload_too_large(most: usize) -> Problem {
+        let message = format!("the body is too long: {most} bytes are the most that is taken");
+        Problem { kind: Kind::PayloadTooLarge, message }
+    }
+
+    /// The body is not of the kind that is taken.
+    pub fn unsupported_media_type(message: impl Into<String>) -> Problem {
+        Problem { kind: Kind::UnsupportedMediaType, message: message.into() }
     }
 
     /// Everything here is read with GET.
@@ -154,7 +228,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody { status: "error", error_type: Word(self.kind), error: self.message };
         // What was not found now may be there soon.
-        (self.kind.status(), [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+        let mut response = (self.kind.status(), [(CACHE_CONTROL, "no-store")], Json(body)).into_response();
+        if self.kind == Kind::Unauthorized {
+            response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        response
     }
 }
 

@@ -24,6 +24,7 @@ use crate::core::alert::{AlertTransition, Phase};
 use crate::core::assess;
 use crate::core::judge::{StateTransition, Transition};
 use crate::judging::Event;
+use crate::settings::Act;
 use crate::view::Identity;
 
 /// Whoever listens hears so often that somebody is there, and whoever has gone away is found out.
@@ -36,6 +37,7 @@ const PARAMETERS: [Described; 1] = [Described::optional("store", "of this store 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/events",
     summary: "what changes from now on, as server-sent events",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::Events(&[
         ("state", SchemaGenerator::subschema_for::<StateBody>),

@@ -9,10 +9,12 @@ use super::answer::Kind;
 use super::resource::{Answer, Resource};
 use super::{Shared, internal, paced};
 use crate::metrics;
+use crate::settings::Act;
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/metrics",
     summary: "for Prometheus",
+    act: Some(Act::Scrape),
     parameters: &[],
     answer: Answer::Text(&[metrics::CONTENT_TYPE]),
     headers: &[],

@@ -12,12 +12,15 @@ use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::core::time::Wall;
+use crate::settings::Act;
 use crate::view::Sources;
 
 mod advice;
 mod alerts;
 mod answer;
 mod events;
+pub mod guard;
+pub mod keys;
 pub mod listen;
 mod metrics;
 mod openapi;
@@ -60,6 +63,7 @@ const OBSERVABLE: [Resource; 3] = [metrics::RESOURCE, HEALTHY, READY];
 const HEALTHY: Resource = Resource {
     path: "/-/healthy",
     summary: "whether the process serves",
+    act: None,
     parameters: &[],
     answer: PLAIN_TEXT,
     headers: &[],
@@ -70,6 +74,7 @@ const HEALTHY: Resource = Resource {
 const READY: Resource = Resource {
     path: "/-/ready",
     summary: "whether its settings were right",
+    act: None,
     parameters: &[],
     answer: PLAIN_TEXT,
     headers: &[],
@@ -81,6 +86,18 @@ const READY: Resource = Resource {
 /// All that there is, in the order in which it is listed.
 fn resources() -> impl Iterator<Item = Resource> {
     KNOWING.into_iter().chain([openapi::RESOURCE]).chain(OBSERVABLE)
+}
+
+/// What whoever asks for this path has to be allowed. Where nothing is, that is to read: the answer does not say which paths
+/// there are to somebody who may not know.
+fn act_at(path: &str) -> Option<Act> {
+    let found = resources().find(|resource| resource.path == path);
+    found.map_or(Some(Act::Read), |resource| resource.act)
+}
+
+/// Every path, and what whoever asks for it has to be allowed; `None` is health, which is answered to anybody.
+pub fn acts() -> impl Iterator<Item = (&'static str, Option<Act>)> {
+    resources().map(|resource| (resource.path, resource.act))
 }
 
 /// What every resource is handed, with every request: cheap to clone.

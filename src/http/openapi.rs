@@ -11,12 +11,14 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::answer::ProblemBody;
+use super::answer::{Kind, ProblemBody};
 use super::resource::{Answer, Described, Resource};
+use crate::settings::Act;
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/openapi.json",
     summary: "what all of these take and answer, for programs",
+    act: Some(Act::Read),
     parameters: &[],
     answer: Answer::Json(SchemaGenerator::subschema_for::<Map<String, Value>>),
     headers: &[],
@@ -24,6 +26,11 @@ pub(super) const RESOURCE: Resource = Resource {
     problems: &[],
     route: || axum::routing::get(get),
 };
+
+/// What showing a token is called here.
+const SCHEME: &str = "token";
+
+const CHALLENGE: Described = Described::required("WWW-Authenticate", "Bearer: how to say who asks.");
 
 /// It is the same for as long as the process lives.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -63,7 +70,10 @@ fn document() -> Value {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "paths": paths,
-        "components": { "schemas": generator.take_definitions(true) },
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": { SCHEME: { "type": "http", "scheme": "bearer" } },
+        },
     })
 }
 
@@ -88,18 +98,30 @@ fn operation(resource: &Resource, generator: &mut SchemaGenerator) -> Value {
         }
         responses.insert(status.as_str().to_owned(), response);
     }
-    for kind in resource.problems.iter().copied() {
+    for kind in resource.problems.iter().copied().chain(at_the_door(resource)) {
         let schema = generator.subschema_for::<ProblemBody>();
         let response = responses.entry(kind.status().as_str().to_owned());
         let response = response.or_insert_with(|| json!({ "description": "" }));
         either(response, kind.about(), schema);
+        if kind == Kind::Unauthorized {
+            response["headers"] = json!({ "WWW-Authenticate": described(&CHALLENGE, generator) });
+        }
     }
     json!({
         "operationId": operation_id(resource.path),
         "summary": resource.summary,
         "parameters": parameters,
         "responses": responses,
+        // With a token or without, as the settings say.
+        "security": resource.act.map(|_| json!([{}, { SCHEME: [] }])).unwrap_or_else(|| json!([])),
     })
+}
+
+/// What a listener answers before the resource is asked.
+fn at_the_door(resource: &Resource) -> impl Iterator<Item = Kind> {
+    let guarded = resource.act.is_some().then_some([Kind::Unauthorized, Kind::Forbidden]);
+    let named = matches!(resource.act, Some(Act::Read | Act::Operate)).then_some(Kind::Misdirected);
+    guarded.into_iter().flatten().chain(named).chain([Kind::PayloadTooLarge])
 }
 
 /// The same operation with HEAD.

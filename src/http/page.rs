@@ -14,6 +14,7 @@ use axum::routing;
 use super::answer::{Kind, Parameters, Problem};
 use super::resource::{Answer, Described, Resource};
 use super::{Shared, internal, paced};
+use crate::settings::Act;
 use shown::Shown;
 
 mod chart;
@@ -39,6 +40,7 @@ const PARAMETERS: [Described; 3] = [
 pub(super) const RESOURCE: Resource = Resource {
     path: PATH,
     summary: "a page for people; text, unless HTML is asked for",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::Text(&[PLAIN, HTML]),
     headers: &[],
@@ -50,6 +52,7 @@ pub(super) const RESOURCE: Resource = Resource {
 pub(super) const STYLE: Resource = Resource {
     path: "/style.css",
     summary: "how the page looks",
+    act: Some(Act::Read),
     parameters: &[],
     answer: Answer::Text(&[CSS]),
     headers: &[],
@@ -61,6 +64,7 @@ pub(super) const STYLE: Resource = Resource {
 pub(super) const SCRIPT: Resource = Resource {
     path: "/script.js",
     summary: "what keeps the page up to date",
+    act: Some(Act::Read),
     parameters: &[],
     answer: Answer::Text(&[JAVASCRIPT]),
     headers: &[],

@@ -22,6 +22,7 @@ use crate::core::time::{Now, Span};
 use crate::core::track::Watermark;
 use crate::core::window::WindowSummary;
 use crate::http::samples::SampleBody;
+use crate::settings::Act;
 use crate::view::View;
 
 const PARAMETERS: [Described; 3] = [
@@ -33,6 +34,7 @@ const PARAMETERS: [Described; 3] = [
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/pairs",
     summary: "all that is known of each region pair",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::of::<Pairs>(),
     headers: &[],

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Shared;
 use super::answer::{Kind, Success};
+use crate::settings::Act;
 
 /// How something looks: the schema, whose parts the generator keeps.
 pub(super) type Looks = fn(&mut SchemaGenerator) -> Schema;
@@ -18,6 +19,8 @@ pub(super) struct Resource {
     pub path: &'static str,
     /// What it has, in a few words.
     pub summary: &'static str,
+    /// What whoever asks has to be allowed; `None` is health, which is answered to anybody.
+    pub act: Option<Act>,
     /// The parameters of its query; it takes no others.
     pub parameters: &'static [Described],
     /// What it answers when all is well.

@@ -12,6 +12,7 @@ use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
 use super::resource::{Answer, Described, Resource};
 use crate::core::recent::RECENT_MAX;
 use crate::core::sample::{Origin, Sample};
+use crate::settings::Act;
 
 const PARAMETERS: [Described; 4] = [
     Described::required("store", "the pair's store"),
@@ -23,6 +24,7 @@ const PARAMETERS: [Described; 4] = [
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/samples",
     summary: "a pair's newest lag samples",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::of::<Samples>(),
     headers: &[],

@@ -17,6 +17,7 @@ use crate::core::assess::{State as PairState, assess};
 use crate::core::model::{Consistency, Placement, RegionId};
 use crate::core::snapshot::{PairSnapshot, StoreSnapshot};
 use crate::core::time::{Now, Span};
+use crate::settings::Act;
 
 const PARAMETERS: [Described; 7] = [
     Described::required("store", "where the write was made"),
@@ -37,6 +38,7 @@ const PARAMETERS: [Described; 7] = [
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/visibility",
     summary: "whether a write is visible by now, or within what time",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::of::<Visibility>(),
     headers: &[],

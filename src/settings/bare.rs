@@ -12,6 +12,15 @@ use super::{
     Settings, sources,
 };
 
+/// The section of the server alone.
+pub(super) fn server(text: Option<&str>, environment: HashMap<String, String>) -> ServerSettings {
+    let problems = Problems::of_file("settings");
+    let merged = sources::merge(text, environment.clone(), &problems)
+        .or_else(|| sources::merge(None, environment, &problems))
+        .unwrap_or_default();
+    ServerSettings::read(Section::root(merged, &problems).section_or_empty("server"))
+}
+
 /// Where to listen and what to call itself, as far as that can be read; no stores. `None` where bad settings are to
 /// end the process.
 ///

@@ -4,12 +4,13 @@
 //! one file serves all cells, and the environment says which one this is. Unknown keys are refused. Whatever is
 //! wrong is reported in one go, by key, with what would be right ([`SettingsError`]).
 //!
-//! One file per concern: `cell`, `clock`, `server`, `log`, `prices`, `alerts`, `store` and below it `region`, `heartbeat`,
+//! One file per concern: `cell`, `clock`, `server` and below it `tls` and `access`, `log`, `prices`, `alerts`, `store` and below it `region`, `heartbeat`,
 //! `provider`, `advice`, `local` and a file for each kind of store. `sources` merges, `section` reads key by key, `words` knows what names look like.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+mod access;
 mod advice;
 mod alerts;
 mod bare;
@@ -33,8 +34,10 @@ mod suggest;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod words;
 
+pub use access::{AccessSettings, Act, Digest, Policy, TokenDigest, TokenSettings};
 pub use alerts::{AlertSettings, AlertmanagerSettings, ObjectiveSettings, PushSettings};
 pub use cell::CellSettings;
 pub use clock::ClockSettings;
@@ -52,6 +55,7 @@ pub use simulated::{
 };
 pub use store::{StoreKind, StoreSettings};
 pub use table::{KeySettings, KeyType, TableSettings};
+pub use tls::TlsSettings;
 
 use crate::core::alert::Rule;
 use crate::core::time::Wall;
@@ -152,6 +156,13 @@ impl Settings {
         bare::bare(text.as_deref(), sources::process_environment())
     }
 
+    /// Where a process with these settings listens, as far as that can be read: for `tidegauge health`, which has to find it
+    /// whatever became of the settings since it was started.
+    pub fn server_of(path: Option<&Path>) -> ServerSettings {
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        bare::server(text.as_deref(), sources::process_environment())
+    }
+
     /// The settings of the demonstration, which are part of the program, and then the environment of this process.
     ///
     /// # Errors
@@ -216,13 +227,7 @@ impl Settings {
             let wanted: Vec<&str> = rule.stores.iter().collect();
             format!("the rule {} is about the stores {}, and there is none of these", rule.name, wanted.join(", "))
         }));
-        if !self.server.listen.ip().is_loopback() {
-            notices.push(format!(
-                "server.listen = \"{}\" is not loopback: whoever reaches it can use the whole API; for Prometheus, \
-                 server.metrics_listen serves the metrics alone",
-                self.server.listen
-            ));
-        }
+        notices.extend(self.server.notices());
         notices.extend(self.stores.iter().flat_map(|store| advice::notices(store, now)));
         notices
     }

@@ -18,6 +18,7 @@ mod prices;
 #[cfg(feature = "dynamodb")]
 mod provider;
 mod push;
+mod server;
 
 /// 2026-11-26T00:00:00Z.
 const NOW: Wall = Wall::from_micros(1_795_651_200_000_000);

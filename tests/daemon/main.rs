@@ -25,6 +25,7 @@ mod cosmos;
 mod discovery;
 mod fleet;
 mod forget;
+mod health;
 mod hostile;
 mod lifecycle;
 mod paging;

@@ -35,6 +35,7 @@ mod gauge;
 mod golden;
 mod house;
 mod http;
+mod listener;
 mod notify;
 mod openapi;
 mod page;

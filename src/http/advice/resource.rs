@@ -9,6 +9,7 @@ use crate::core::advice::{Basis, Decision, RestsOn};
 use crate::http::answer::Kind;
 use crate::http::resource::{Answer, Described, Resource, durations, instants};
 use crate::http::words::{Word, one_of};
+use crate::settings::Act;
 
 /// All parameters.
 pub(super) const PARAMETERS: [Described; 9] = [
@@ -34,6 +35,7 @@ pub(super) const PARAMETERS: [Described; 9] = [
 pub(in crate::http) const RESOURCE: Resource = Resource {
     path: "/api/v1/advice",
     summary: "which read to make: here, elsewhere, none",
+    act: Some(Act::Read),
     parameters: &PARAMETERS,
     answer: Answer::of::<Body>(),
     headers: &[
