@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables compose image documents mutants deny pictures
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts terraform compose image documents mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -43,6 +43,12 @@ compose:              ## what deploy/compose starts, as processes: the demo, Pro
 
 image:                ## build the image as the Dockerfile says and run it, without Docker; needs root and 5 GB
 	@.ci/acceptance image
+
+terraform:            ## the modules in deploy/terraform, past Terraform, their tests and checkov
+	@.ci/test terraform checkov
+
+charts:               ## the Helm charts, with Helm: what they make, and what they refuse
+	@.ci/test charts
 
 documents:            ## every metric described, every link alive
 	@.ci/test documents

@@ -1,7 +1,9 @@
 # What the scripts in here share: steps that are timed, what was skipped, and how tools get here.
 # shellcheck shell=bash
 
-skipped=()
+# A file, so that what runs in the background can add to it.
+skipped=$(mktemp "${TMPDIR:-/tmp}/tidegauge-skipped.XXXXXX")
+trap 'rm -f "$skipped"' EXIT
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 
 # step WORDS COMMAND...: runs a command, and says what it was and how long it took.
@@ -16,19 +18,14 @@ step() {
 # skip WORDS WHY: notes what was not done.
 skip() {
     printf '\n== %s: SKIPPED: %s\n' "$1" "$2"
-    skipped+=("$1: $2")
+    echo "$1: $2" >>"$skipped"
 }
 
 # Says once more what was not done, where people look.
 say_skipped() {
     printf '\n'
-    if [ "${#skipped[@]}" -eq 0 ]; then
-        echo "== nothing was skipped"
-        return
-    fi
-    for one in "${skipped[@]}"; do
-        echo "== SKIPPED $one"
-    done
+    [ -s "$skipped" ] || echo "== nothing was skipped"
+    sed 's/^/== SKIPPED /' "$skipped"
 }
 
 # packages NAME...: installs packages of the system, where that needs no password.

@@ -118,6 +118,8 @@ pub struct Schedule {
     budget: f64,
     scale: f64,
     polls: u32,
+    /// For how long failures held polls back, while these were counted.
+    held_back: Span,
     counted_since: Option<Mono>,
 }
 
@@ -128,7 +130,7 @@ impl Schedule {
     /// A schedule that spends `budget` polls per interval on average.
     pub fn new(kind: ReadSchedule, interval: Span, budget: u32) -> Schedule {
         let budget = f64::from(budget.max(1));
-        Schedule { kind, interval, budget, scale: 3.0, polls: 0, counted_since: None }
+        Schedule { kind, interval, budget, scale: 3.0, polls: 0, held_back: Span::ZERO, counted_since: None }
     }
 
     /// The gap between polls if they were evenly spaced.
@@ -136,16 +138,23 @@ impl Schedule {
         self.interval.mul_f64(1.0 / self.budget)
     }
 
-    /// Takes note of a poll, and corrects the density when enough of them have been counted.
-    pub fn polled(&mut self, now: Mono) {
+    /// Takes note of a poll, which failures held back by so much, and corrects the density when enough have been counted.
+    ///
+    /// What was held back is not made up for: a higher density brings no more polls while calls fail, and far too many
+    /// afterwards.
+    pub fn polled(&mut self, now: Mono, held_back: Span) {
         self.polls += 1;
+        self.held_back = self.held_back + held_back;
         let since = *self.counted_since.get_or_insert(now);
         let elapsed = now - since;
         if elapsed >= self.interval.times(CONTROL_INTERVALS) {
             let rate = f64::from(self.polls - 1) / (elapsed.as_secs_f64() / self.interval.as_secs_f64());
-            self.scale *= (self.budget / rate.max(0.1)).clamp(0.5, 2.0).powf(0.7);
-            self.scale = self.scale.clamp(1e-3, 1e3);
+            let correction = (self.budget / rate.max(0.1)).clamp(0.5, 2.0).powf(0.7);
+            if correction < 1.0 || self.held_back.times(2) < elapsed {
+                self.scale = (self.scale * correction).clamp(1e-3, 1e3);
+            }
             self.polls = 1;
+            self.held_back = Span::ZERO;
             self.counted_since = Some(now);
         }
     }

@@ -222,7 +222,7 @@ impl Ledger {
             return;
         }
         target.in_flight += usize::from(slots);
-        target.schedule.polled(now);
+        target.schedule.polled(now, target.held_back);
         target.last_poll = now;
         let consistency = self.plan.consistency;
         actions.extend((0..slots).map(|slot| Action::Read { target: region, slot, consistency }));
@@ -240,10 +240,14 @@ impl Ledger {
                 None => target.last_poll + target.schedule.fixed_gap(),
             }
         };
-        if let Some(not_before) = target.calls.not_before {
-            next = next.max(not_before);
+        let mut held_back = Span::ZERO;
+        if let Some(not_before) = target.calls.not_before.filter(|at| *at > next) {
+            held_back = not_before - next;
+            next = not_before;
         }
-        self.targets[index].next_poll = next.max(now);
+        let target = &mut self.targets[index];
+        target.held_back = held_back;
+        target.next_poll = next.max(now);
     }
 
     /// What a target has not seen yet, by source: when its heartbeats were written, or are due. `None` where there is

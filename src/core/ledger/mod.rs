@@ -147,6 +147,8 @@ struct Target {
     schedule: Schedule,
     last_poll: Mono,
     next_poll: Mono,
+    /// By how much failures put it off.
+    held_back: Span,
     /// Slot reads in flight.
     in_flight: usize,
     calls: Calls,
@@ -163,6 +165,7 @@ impl Target {
             schedule: Schedule::new(plan.read_schedule, plan.interval, plan.reads_per_interval),
             last_poll: now,
             next_poll: now + first_poll,
+            held_back: Span::ZERO,
             in_flight: 0,
             calls: Calls::default(),
             answered_at: None,
