@@ -1,6 +1,6 @@
 # What a person or a machine asks of this project. `make test` is the one to run before and after a change.
 
-.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts terraform documents attack mutants deny pictures
+.PHONY: help test acceptance demo lab contract examples dashboards page metrics rules deployables charts terraform compose image documents attack mutants deny pictures
 
 help:                 ## say what there is
 	@sed -n 's/^\([a-z]*\): *## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -35,8 +35,14 @@ metrics:              ## what Prometheus would scrape, past promtool
 rules:                ## the alerts for Prometheus, tried with promtool, and the examples beside them
 	@.ci/test rules
 
-deployables:          ## the manifests, the policies and the Dockerfile, and the settings inside them
+deployables:          ## the manifests, the policies, the Dockerfile and the unit, and the settings inside them
 	@.ci/test deployables
+
+compose:              ## what deploy/compose starts, as processes: the demo, Prometheus and an Alertmanager
+	@.ci/test compose
+
+image:                ## build the image as the Dockerfile says and run it, without Docker; needs root and 5 GB
+	@.ci/acceptance image
 
 terraform:            ## the modules in deploy/terraform, past Terraform, their tests and checkov
 	@.ci/test terraform checkov

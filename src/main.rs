@@ -160,12 +160,14 @@ fn refuse(error: &SettingsError) -> ExitCode {
 
 /// Runs. `refused` is what was wrong with the settings, where that is all there is to be served.
 fn run(settings: Settings, hint: Option<&str>, refused: Option<String>) -> ExitCode {
-    telemetry::init(&settings.log);
+    let log = telemetry::init(&settings.log);
     if let Some(hint) = hint {
         eprintln!("{hint}");
     }
     let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    runtime.spawn(log.clone().tell_of_left_out());
     let ended = runtime.block_on(app::run(settings, refused));
+    log.end();
     // Whatever still hangs (a name being looked up, say) must not keep the process.
     runtime.shutdown_background();
     match ended {

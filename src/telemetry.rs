@@ -1,10 +1,21 @@
 //! What the gauge says of itself: tracing to stderr.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
+use crate::clock::Clock;
 use crate::settings::{LogFormat, LogSettings};
+
+pub mod limit;
+
+use limit::LogLimit;
+
+/// How often the log says what was left out of it.
+const TELLS_EVERY: Duration = Duration::from_secs(60);
 
 /// What SDKs tell of each request that went wrong, which is told of here already, and not each time.
 const SDKS: [&str; 8] = [
@@ -26,19 +37,39 @@ fn quiet(filter: &str) -> String {
     }
 }
 
+/// The log of this process. All copies are one.
+#[derive(Clone, Debug)]
+pub struct Log {
+    limit: LogLimit,
+}
+
+impl Log {
+    /// Says what was left out of the log, once a minute and without end.
+    pub async fn tell_of_left_out(self) {
+        loop {
+            tokio::time::sleep(TELLS_EVERY).await;
+            self.limit.tell();
+        }
+    }
+
+    /// Says what was left out since that was last said: before the process ends.
+    pub fn end(&self) {
+        self.limit.tell();
+    }
+}
+
 /// Installs the subscriber. Once per process.
-pub fn init(settings: &LogSettings) {
+pub fn init(settings: &LogSettings) -> Log {
     // The settings have been validated: what does not parse here cannot come from them.
     let filter = EnvFilter::try_new(quiet(&settings.filter)).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    let installed = match settings.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+    let limit = LogLimit::new(Clock::start());
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match settings.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
-    if let Err(error) = installed {
+    if let Err(error) = tracing_subscriber::registry().with(filter).with(limit.clone()).with(lines).try_init() {
         eprintln!("tidegauge: no log: {error}");
     }
+    Log { limit }
 }

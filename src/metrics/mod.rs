@@ -21,6 +21,7 @@ use crate::core::pair::BUCKETS;
 use crate::core::provider::Statistic;
 use crate::core::snapshot::{Measured, PairSnapshot, Seat, StoreSnapshot};
 use crate::core::time::{Span, Wall};
+use crate::telemetry::limit::lines_left_out;
 use crate::view::View;
 
 mod advice;
@@ -402,13 +403,16 @@ fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {
     page.family(declare::SCHEDULE_JITTER, stores().map(|(labels, own)| (labels, durations(&own.jitter))));
     page.family(
         declare::DROPPED,
-        stores().flat_map(|(labels, own)| {
-            [("heartbeat", own.dropped_heartbeats), ("poll", own.dropped_polls)].map(|(what, count)| {
-                let mut labels = labels.clone();
-                labels.push(label("what", what));
-                (labels, Value::Number(count as f64))
+        stores()
+            .flat_map(|(labels, own)| {
+                [("heartbeat", own.dropped_heartbeats), ("poll", own.dropped_polls)].map(|(what, count)| {
+                    let mut labels = labels.clone();
+                    labels.push(label("what", what));
+                    (labels, Value::Number(count as f64))
+                })
             })
-        }),
+            // Of the process, and of no store.
+            .chain([(vec![label("what", "log_lines")], Value::Number(lines_left_out() as f64))]),
     );
     page.family(
         declare::CLOCK_EVENTS,
