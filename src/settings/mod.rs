@@ -270,6 +270,7 @@ impl Settings {
         check_names(&sections);
         let stores: Vec<StoreSettings> =
             sections.into_iter().filter_map(|section| StoreSettings::read(section, &place)).collect();
+        check_places(&root, role, &stores);
         let settings = Settings { role, on_bad_settings, clock, cell, server, log, prices, alerts, stores };
         let pairs = settings.pair_count();
         if pairs > PAIRS_MAX {
@@ -296,6 +297,22 @@ fn check_names(stores: &[Section<'_>]) {
         let Some(name) = store.peek("name") else { continue };
         if let Some(earlier) = stores[..index].iter().position(|earlier| earlier.peek("name") == Some(name)) {
             store.problem("name", format!("{name:?} is the name of stores[{earlier}] too; give each store its own"));
+        }
+    }
+}
+
+/// Two stores of a process that writes must not share heartbeats: each would take the other's for its own.
+fn check_places(root: &Section<'_>, role: Role, stores: &[StoreSettings]) {
+    if role == Role::Observer {
+        return;
+    }
+    for (index, store) in stores.iter().enumerate() {
+        if let Some(earlier) = stores[..index].iter().find(|earlier| earlier.overlaps(store)) {
+            let message = format!(
+                "{:?} and {:?} would write the same heartbeats; remove one of them, or give one a companion of its own",
+                earlier.name, store.name
+            );
+            root.problem("stores", message);
         }
     }
 }

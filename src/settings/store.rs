@@ -121,6 +121,20 @@ const REGIONS_OF_ANY_KIND: RegionRules =
     RegionRules { name: |text| Ok(text.to_owned()), keys: region::ALL_KEYS, kind: "later", example: "us-east-1" };
 
 impl StoreSettings {
+    /// Whether these have a replica in common in which their heartbeats would lie under the same keys.
+    pub(super) fn overlaps(&self, other: &StoreSettings) -> bool {
+        let same_place = match (&self.kind, &other.kind) {
+            (StoreKind::Dynamodb(one), StoreKind::Dynamodb(two)) => one.heartbeats.table == two.heartbeats.table,
+            (StoreKind::Cosmos(one), StoreKind::Cosmos(two)) => {
+                one.endpoint == two.endpoint && one.heartbeats == two.heartbeats
+            }
+            _ => false,
+        };
+        // Tables of one name in different accounts are got into in different ways.
+        let same_way = self.region_overrides == other.region_overrides;
+        same_place && same_way && self.regions.iter().any(|region| other.regions.contains(region))
+    }
+
     /// How many region pairs a process with these settings measures; none where the store is to be asked.
     pub fn pair_count(&self) -> usize {
         if self.follows_replicas {

@@ -14,6 +14,8 @@ mod alerts;
 mod cosmos;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(feature = "dynamodb")]
+mod places;
 mod prices;
 #[cfg(feature = "dynamodb")]
 mod provider;
