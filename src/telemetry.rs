@@ -1,8 +1,11 @@
 //! What the gauge says of itself: tracing to stderr.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::settings::{LogFormat, LogSettings};
 
@@ -26,19 +29,33 @@ fn quiet(filter: &str) -> String {
     }
 }
 
+/// What changes the filter of the log that was installed.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// The settings have been validated: what does not parse here cannot come from them.
+fn filter(filter: &str) -> EnvFilter {
+    EnvFilter::try_new(quiet(filter)).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
 /// Installs the subscriber. Once per process.
 pub fn init(settings: &LogSettings) {
-    // The settings have been validated: what does not parse here cannot come from them.
-    let filter = EnvFilter::try_new(quiet(&settings.filter)).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    let installed = match settings.format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+    let (filter, handle) = reload::Layer::new(filter(&settings.filter));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = match settings.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
-    if let Err(error) = installed {
+    if let Err(error) = tracing_subscriber::registry().with(filter).with(lines).try_init() {
         eprintln!("tidegauge: no log: {error}");
+    }
+    // Once, as is said above.
+    let _ = FILTER.set(handle);
+}
+
+/// Logs by this filter from now on, where a log was installed.
+pub fn set_filter(text: &str) {
+    let changed = FILTER.get().map_or(Ok(()), |handle| handle.reload(filter(text)));
+    if let Err(error) = changed {
+        tracing::error!(%error, "the log's filter could not be changed");
     }
 }

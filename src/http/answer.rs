@@ -43,8 +43,10 @@ pub enum Kind {
     BadData,
     /// What was asked for does not exist.
     NotFound,
-    /// Everything here is read with GET.
+    /// The resource is not asked in this way.
     MethodNotAllowed,
+    /// The request does not say that it is JSON.
+    UnsupportedMediaType,
     /// Not now.
     Unavailable,
     /// Our own fault.
@@ -53,8 +55,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 5] =
-        [Kind::BadData, Kind::NotFound, Kind::MethodNotAllowed, Kind::Unavailable, Kind::Internal];
+    pub const ALL: [Kind; 6] = [
+        Kind::BadData,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::UnsupportedMediaType,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
 
     /// The word in the answer.
     pub fn label(self) -> &'static str {
@@ -62,6 +70,7 @@ impl Kind {
             Kind::BadData => "bad_data",
             Kind::NotFound => "not_found",
             Kind::MethodNotAllowed => "method_not_allowed",
+            Kind::UnsupportedMediaType => "unsupported_media_type",
             Kind::Unavailable => "unavailable",
             Kind::Internal => "internal",
         }
@@ -73,6 +82,7 @@ impl Kind {
             Kind::BadData => StatusCode::BAD_REQUEST,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -81,9 +91,13 @@ impl Kind {
     /// When this is the answer, for who reads of it beforehand.
     pub fn about(self) -> &'static str {
         match self {
-            Kind::BadData => "A parameter is unknown, missing, given twice, or has a value that it cannot have.",
+            Kind::BadData => {
+                "A parameter is unknown, missing, given twice, or has a value that it cannot have; or the settings that \
+                 were to be read anew are wrong."
+            }
             Kind::NotFound => "What was asked for does not exist.",
-            Kind::MethodNotAllowed => "Everything is read with GET.",
+            Kind::MethodNotAllowed => "Everything is read with GET, but for the reload, which takes POST.",
+            Kind::UnsupportedMediaType => "The request does not have the header `Content-Type: application/json`.",
             Kind::Unavailable => {
                 "The settings were refused, and nothing is known; or as much is being done already as may be at once. \
                  Without a body where no answer began in time."
@@ -128,9 +142,16 @@ impl Problem {
         Problem { kind: Kind::NotFound, message: message.into() }
     }
 
-    /// Everything here is read with GET.
+    /// The resource is not asked in this way.
     pub fn method_not_allowed() -> Problem {
-        Problem { kind: Kind::MethodNotAllowed, message: "this resource is read with GET".into() }
+        let message = "this resource is not asked in this way; the header Allow says in which it is".into();
+        Problem { kind: Kind::MethodNotAllowed, message }
+    }
+
+    /// The request does not say that it is JSON.
+    pub fn unsupported_media_type() -> Problem {
+        let message = "say that this is meant: send the header `Content-Type: application/json`".into();
+        Problem { kind: Kind::UnsupportedMediaType, message }
     }
 
     /// The settings were refused, and nothing is measured.
