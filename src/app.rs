@@ -54,7 +54,11 @@ impl Signals {
 /// `refused` is what was wrong with the settings, where that is all there is to be served.
 pub async fn run(origin: Origin, settings: Settings, refused: Option<String>, signals: Signals) -> anyhow::Result<()> {
     let Signals { mut terminate, mut interrupt, mut hangup } = signals;
-    let mut gauge = Gauge::start(settings, refused).await?;
+    let mut gauge = tokio::select! {
+        started = Gauge::start(settings, refused) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     let broken = gauge.running.broken.clone();
     let broke_down = tokio::select! {
         _ = terminate.recv() => false,

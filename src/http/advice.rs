@@ -146,6 +146,7 @@ struct Answered<'a> {
 
 /// Answers.
 pub async fn get(State(shared): State<Shared>, method: Method, uri: Uri) -> Result<Response, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let clock = &shared.sources.clock;
     let (now, seen) = (clock.now(), shared.sources.seen());
