@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -86,6 +87,8 @@ pub struct Gauge {
     measuring: Measuring,
     loaded: watch::Sender<Loaded>,
     asked: mpsc::Receiver<Asked>,
+    /// A look at the settings that was given up, as it took too long.
+    hanging: Option<JoinHandle<Result<Settings, String>>>,
 }
 
 impl Gauge {
@@ -122,7 +125,7 @@ impl Gauge {
         let (stores, pairs) = (settings.stores.len(), settings.pair_count());
         tracing::info!(listen = %server.listen, stores, pairs, "measuring");
         let (grace, log) = (server.shutdown_grace, settings.log);
-        Ok(Gauge { clock, running, grace, server, log, measuring, loaded, asked })
+        Ok(Gauge { clock, running, grace, server, log, measuring, loaded, asked, hanging: None })
     }
 
     /// Reads the settings anew whenever that is asked for, once at a time. Ends when nobody can ask any more.
@@ -142,7 +145,7 @@ impl Gauge {
     /// Reads the settings anew. With those that are refused nothing changes, but that it is told.
     async fn reload(&mut self, origin: &Origin) -> Result<Changes, Arc<str>> {
         let read_at = self.clock.wall();
-        let reloaded = match read(origin).await {
+        let reloaded = match self.read(origin).await {
             Ok(settings) => self.take(&settings).await,
             Err(problems) => Err(problems),
         };
@@ -158,6 +161,23 @@ impl Gauge {
                 let problems: Arc<str> = problems.into();
                 self.loaded.send_modify(|loaded| loaded.refused = Some(problems.clone()));
                 Err(problems)
+            }
+        }
+    }
+
+    /// On a thread of its own, as files are not always where they can be read at once; and one such thread is enough.
+    async fn read(&mut self, origin: &Origin) -> Result<Settings, String> {
+        if self.hanging.as_ref().is_some_and(|hanging| !hanging.is_finished()) {
+            return Err("the settings are still being read, as before; does their file system hang?".to_owned());
+        }
+        let origin = origin.clone();
+        let mut reading = tokio::task::spawn_blocking(move || origin.read());
+        match timeout(READ_WITHIN, &mut reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => Err(format!("the settings could not be read ({error}); this is a mistake in tidegauge")),
+            Err(_) => {
+                self.hanging = Some(reading);
+                Err(format!("the settings could not be read within {READ_WITHIN:?}; does their file system hang?"))
             }
         }
     }
@@ -190,16 +210,6 @@ impl Gauge {
         if timeout(grace, self.running.tasks.wait()).await.is_err() {
             tracing::warn!("not everything ended in time; what is left is cut off");
         }
-    }
-}
-
-/// On a thread of its own, as files are not always where they can be read at once.
-async fn read(origin: &Origin) -> Result<Settings, String> {
-    let origin = origin.clone();
-    match timeout(READ_WITHIN, tokio::task::spawn_blocking(move || origin.read())).await {
-        Ok(Ok(read)) => read,
-        Ok(Err(error)) => Err(format!("the settings could not be read ({error}); this is a mistake in tidegauge")),
-        Err(_) => Err(format!("the settings could not be read within {READ_WITHIN:?}; does their file system hang?")),
     }
 }
 

