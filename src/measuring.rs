@@ -397,7 +397,7 @@ fn with_replicas(plan: Plan, known: Option<&Plan>) -> Plan {
     let follows =
         |known: &&Plan| plan.follows_replicas && known.follows_replicas && known.regions.starts_with(&plan.regions);
     match known.filter(follows) {
-        Some(known) => Plan { regions: known.regions.clone(), retired: known.retired.clone(), ..plan },
+        Some(known) => Plan { regions: known.regions.clone(), retired: known.retired, ..plan },
         None => plan,
     }
 }

@@ -353,6 +353,36 @@ async fn a_region_that_hangs_holds_up_neither_the_answer_nor_the_others_and_the_
     assert!(ended <= Duration::from_secs(2), "it took {ended:?} to end");
 }
 
+/// Until it has been asked again nobody is to believe that its replicas are gone, and their alerts over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_store_that_names_its_replicas_itself_they_are_known_when_it_is_measured_anew() {
+    let _seat = seat().await;
+    let lab = lab(77).await;
+    let address = free_address();
+    let toml = |reads: u32| {
+        let settings = lab.settings().auto().interval(INTERVAL).listen(&address);
+        settings.store_line(&format!("reads_per_interval = {reads}")).to_toml()
+    };
+    // Somebody has to know where to ask first.
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("tidegauge.toml");
+    std::fs::write(&path, toml(4)).unwrap();
+    let mut command = command(home.path());
+    command.env("AWS_REGION", lab.regions()[0]).arg("--config").arg(path);
+    let daemon = Daemon::spawn(command, home, address.clone()).await;
+    until("all replicas are found", Duration::from_secs(20), async || {
+        let pairs = daemon.pairs().await.len();
+        if pairs == 6 { daemon.all_ok().await } else { Err(format!("{pairs} pairs")) }
+    })
+    .await;
+    daemon.rewrite(&toml(6));
+    let (status, answer) = daemon.reload().await;
+    assert_eq!((status, &answer["data"]["restarted"][0]), (200, &"orders".into()), "{answer}");
+    let pairs = daemon.pairs().await;
+    assert!(pairs.len() == 6 && pairs.iter().all(|pair| pair.state == "unknown"), "{pairs:?}");
+    healthy(&daemon).await;
+}
+
 /// Its settings come out of a pipe, so that it waits for them for as long as the test likes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_while_it_starts_does_not_end_it_and_a_reload_that_hangs_does_not_keep_it() {
