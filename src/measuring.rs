@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rand::RngExt;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -41,7 +41,7 @@ use crate::stores::{PATIENT_DEADLINE, Store};
 use crate::view::{Identity, Scene, Sources};
 
 /// To set up a store reaches nobody, unless it has to find out in which region it is.
-const PREPARED_WITHIN: Duration = Duration::from_secs(5);
+const BUILT_WITHIN: Duration = Duration::from_secs(5);
 
 /// What everything that runs has in common.
 #[derive(Clone, Debug)]
@@ -161,9 +161,7 @@ impl Measuring {
             clock: settings.clock.clone(),
         });
         let wanted: Vec<Wanted> = wanted.collect();
-        let nexts = timeout(PREPARED_WITHIN, self.prepare(&wanted)).await.map_err(|_| {
-            anyhow::anyhow!("the stores could not be set up within {PREPARED_WITHIN:?}; where AWS is to say in which region this is, set AWS_REGION")
-        })??;
+        let nexts = self.prepare(&wanted).await?;
         let goes_on = self.told.as_ref().is_some_and(|told| told.goes_on_with(settings));
         let push = settings.alerts.push.as_ref().filter(|_| !goes_on);
         let receivers = push.map(notify::receivers).transpose().context("alerts.push")?;
@@ -220,7 +218,15 @@ impl Measuring {
                     let phase = index as f64 / (wanted.len() * one.store.regions.len().max(1)) as f64;
                     let plan = plan(one, self.host.clone(), phase);
                     let known = before.map(|before| before.snapshots.borrow().plan.clone());
-                    Next::Begins(place, build(&one.store, plan, known, self.sources.clock).await?)
+                    let building = timeout(BUILT_WITHIN, build(&one.store, plan, known, self.sources.clock));
+                    let built = building.await.map_err(|_| {
+                        let hint = "where AWS is to say in which region this is, set AWS_REGION";
+                        anyhow::anyhow!(
+                            "store {:?} could not be set up within {BUILT_WITHIN:?}; {hint}",
+                            one.store.name
+                        )
+                    })?;
+                    Next::Begins(place, built?)
                 }
             });
         }
@@ -343,6 +349,7 @@ fn plan(wanted: &Wanted, host: Arc<str>, phase: f64) -> Plan {
 }
 
 /// Sets up a store. `known` is how it was measured before.
+#[cfg_attr(not(feature = "dynamodb"), expect(unused_variables, reason = "no other store names its replicas itself"))]
 async fn build(settings: &StoreSettings, plan: Plan, known: Option<Arc<Plan>>, clock: Clock) -> anyhow::Result<Begin> {
     Ok(match &settings.kind {
         StoreKind::Simulated(simulated) => {
@@ -370,7 +377,7 @@ async fn build(settings: &StoreSettings, plan: Plan, known: Option<Arc<Plan>>, c
             let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
             let plan = Plan { regions: store.known_regions(), ..plan };
             if plan.regions.is_empty() {
-                bail!(
+                anyhow::bail!(
                     "store {:?} is to be asked for its regions, and there is no region to ask in; set AWS_REGION, or \
                      list the regions",
                     settings.name
