@@ -203,11 +203,13 @@ impl Gauge {
 
     /// Resigns every seat and ends everything, within the grace, whatever hangs.
     pub async fn stop(self) {
-        self.running.stop.cancel();
-        self.running.tasks.close();
+        let Gauge { running, grace, asked, .. } = self;
+        // Whoever asks for a reload now is not to wait for it: their request would be waited for.
+        drop(asked);
+        running.stop.cancel();
+        running.tasks.close();
         // A little of the grace is left for the process itself to end.
-        let grace = self.grace.mul_f64(0.8);
-        if timeout(grace, self.running.tasks.wait()).await.is_err() {
+        if timeout(grace.mul_f64(0.8), running.tasks.wait()).await.is_err() {
             tracing::warn!("not everything ended in time; what is left is cut off");
         }
     }
