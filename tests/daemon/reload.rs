@@ -415,10 +415,17 @@ async fn a_hangup_while_it_starts_does_not_end_it_and_a_reload_that_hangs_does_n
     .await;
     // It reads anew now, and nobody writes.
     sleep(Duration::from_millis(300)).await;
+    let waits = tokio::spawn({
+        let request = http.post(format!("http://{address}/-/reload")).header("content-type", "application/json");
+        request.send()
+    });
+    sleep(Duration::from_millis(200)).await;
     let asked = Instant::now();
     signal("-TERM").await;
+    assert_eq!(waits.await.unwrap().unwrap().status().as_u16(), 503, "whoever waits for their turn is sent away");
     let status = tokio::time::timeout(Duration::from_secs(5), child.wait()).await.unwrap().unwrap();
     let log = std::fs::read_to_string(log).unwrap();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(asked.elapsed() <= Duration::from_secs(2), "it took {:?} to end", asked.elapsed());
+    assert!(!log.contains("cut off"), "nothing had to be cut off:\n{log}");
 }
