@@ -24,7 +24,7 @@ pub struct StoreAdvised {
 #[derive(Debug)]
 pub struct Advised {
     /// In the stores' order.
-    pub stores: Vec<StoreAdvised>,
+    pub stores: Vec<Arc<StoreAdvised>>,
     took: prometheus::Histogram,
 }
 
@@ -43,10 +43,20 @@ impl Advised {
     /// Never: the buckets are in order.
     pub fn of(stores: impl IntoIterator<Item = Arc<str>>) -> Advised {
         let options = prometheus::HistogramOpts::new("took", "how long an answer takes").buckets(ENDS.to_vec());
-        Advised {
-            stores: stores.into_iter().map(|store| StoreAdvised { store, decisions: Default::default() }).collect(),
+        let nothing = Advised {
+            stores: Vec::new(),
             took: prometheus::Histogram::with_opts(options).expect("the buckets are in order"),
-        }
+        };
+        nothing.on(stores)
+    }
+
+    /// The same counts from now on, of these stores; those of a name that is new begin at none.
+    pub fn on(&self, stores: impl IntoIterator<Item = Arc<str>>) -> Advised {
+        let counts = |store: Arc<str>| match self.place(&store) {
+            Some(place) => self.stores[place].clone(),
+            None => Arc::new(StoreAdvised { store, decisions: Default::default() }),
+        };
+        Advised { stores: stores.into_iter().map(counts).collect(), took: self.took.clone() }
     }
 
     /// A store's place, by its name.

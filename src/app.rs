@@ -1,57 +1,72 @@
-//! Wires it all together: stores to drivers, drivers to judge and listeners, and an orderly end.
+//! Wires it all together: settings to what is measured, that to listeners, signals to a reload and to an orderly end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rand::RngExt;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::advised::Advised;
 use crate::clock::Clock;
-use crate::core::advice::{Policy, Remedies};
-use crate::core::model::{Plan, RegionId, RegionSet, WriterId};
-use crate::core::provider::Polling;
-use crate::core::time::Span;
-use crate::driver::{self, Driver};
 use crate::http::keys::{self, Keys};
 use crate::http::{self, Shared, listen};
-use crate::judging;
-use crate::notify;
-use crate::providers::Nobody;
-#[cfg(feature = "cosmos")]
-use crate::providers::azure_monitor::AzureMonitor;
-#[cfg(feature = "dynamodb")]
-use crate::providers::cloudwatch::CloudWatch;
-use crate::settings::{RegionSettings, Role, Settings, StoreKind, StoreSettings};
-#[cfg(feature = "cosmos")]
-use crate::stores::cosmos::{Access, CosmosStore};
-#[cfg(feature = "dynamodb")]
-use crate::stores::dynamodb::DynamoDbStore;
-use crate::stores::simulated::SimulatedStore;
-#[cfg(feature = "dynamodb")]
-use crate::stores::{PATIENT_DEADLINE, Store};
-use crate::view::{Identity, Sources};
+use crate::measuring::{Changes, Measuring, Running};
+use crate::reload::{Asked, Loaded, Origin, Reloads};
+use crate::settings::{LogSettings, ServerSettings, Settings};
+use crate::telemetry;
 
-/// Runs until SIGTERM or SIGINT.
+/// Settings that cannot be read within this are refused: they may be on a file system that hangs.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// What this process is told from outside. Until this listens each of these ends the process.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens, on a runtime that is there already.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system refuses.
+    pub fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+            hangup: signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?,
+        })
+    }
+}
+
+/// Runs until SIGTERM or SIGINT, and reads the settings anew at SIGHUP or when it is asked to.
 ///
 /// # Errors
 ///
 /// Where a listener cannot be bound, or a store's task broke down.
 ///
 /// `refused` is what was wrong with the settings, where that is all there is to be served.
-pub async fn run(settings: Settings, refused: Option<String>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let gauge = Gauge::start(settings, refused).await?;
+pub async fn run(origin: Origin, settings: Settings, refused: Option<String>, signals: Signals) -> anyhow::Result<()> {
+    let Signals { mut terminate, mut interrupt, mut hangup } = signals;
+    let mut gauge = tokio::select! {
+        started = Gauge::start(settings, refused) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let broken = gauge.running.broken.clone();
     let broke_down = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
-        () = gauge.broke_down() => true,
+        () = broken.cancelled() => true,
+        // What is half done then ends with the rest.
+        () = gauge.reload_whenever(&origin, &mut hangup) => false,
     };
     tracing::info!("stopping");
     gauge.stop().await;
@@ -64,10 +79,16 @@ pub async fn run(settings: Settings, refused: Option<String>) -> anyhow::Result<
 /// A running gauge.
 #[derive(Debug)]
 pub struct Gauge {
-    stop: CancellationToken,
-    broken: CancellationToken,
-    tasks: JoinSet<()>,
+    clock: Clock,
+    running: Running,
     grace: Duration,
+    server: ServerSettings,
+    log: LogSettings,
+    measuring: Measuring,
+    loaded: watch::Sender<Loaded>,
+    asked: mpsc::Receiver<Asked>,
+    /// A look at the settings that was given up, as it took too long.
+    hanging: Option<JoinHandle<Result<Settings, String>>>,
 }
 
 impl Gauge {
@@ -75,10 +96,10 @@ impl Gauge {
     ///
     /// # Errors
     ///
-    /// Where a listener cannot be bound, or a file that it needs is of no use.
+    /// Where a listener cannot be bound, a file that it needs is of no use, or a store cannot be set up.
     pub async fn start(settings: Settings, refused: Option<String>) -> anyhow::Result<Gauge> {
         let clock = Clock::start();
-        let loaded_at = clock.wall();
+        let read_at = clock.wall();
         let mut server = settings.server.clone();
         let keys = match Keys::load(&server) {
             Err(error) if refused.is_some() => {
@@ -94,49 +115,18 @@ impl Gauge {
             Some(address) => Some(bind("server.metrics_listen", address).await?),
             None => None,
         };
-        let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
+        let running =
+            Running { stop: CancellationToken::new(), broken: CancellationToken::new(), tasks: TaskTracker::new() };
         // Half of the grace is for the last heartbeats, so that the other half is there for what hangs.
-        let grace = server.shutdown_grace / 2;
-        let mut tasks = JoinSet::new();
-        let mut snapshots = Vec::new();
-        let mut policies = Vec::new();
-        let writer = WriterId(rand::rng().random());
-        let host = boot_id();
-        let count = settings.stores.len();
-        for (index, store) in settings.stores.iter().enumerate() {
-            let phase = index as f64 / (count * store.regions.len().max(1)) as f64;
-            let plan = plan(store, &settings, writer, host.clone(), phase);
-            policies.push(Policy { spread: rand::rng().random(), ..store.advice.clone() });
-            let driver = start_driver(store, plan, clock, stop.child_token(), grace).await?;
-            snapshots.push(driver.snapshots);
-            tasks.spawn(watch_over(driver.task, stop.clone(), broken.clone()));
-        }
-        let (judge, judged) = judging::channels();
-        let identity = Identity {
-            cell: settings.cell.name.clone().unwrap_or_default(),
-            role: settings.role.label(),
-            runbooks: settings.alerts.runbooks.clone(),
+        let mut measuring = Measuring::nothing(clock, server.shutdown_grace / 2, running.clone());
+        measuring.change(&settings).await?;
+        let loaded = match refused {
+            None => Loaded::at(read_at),
+            Some(refused) => Loaded::refused(refused),
         };
-        let push = settings.alerts.push.as_ref();
-        let notifications = push.map(notify::counters).unwrap_or_default();
-        let advised = Advised::of(settings.stores.iter().map(|store| store.name.as_str().into()));
-        let sources = Sources {
-            snapshots,
-            judged,
-            policies: policies.into(),
-            advised: Arc::new(advised),
-            clock,
-            identity: Arc::new(identity),
-            notifications,
-        };
-        tasks.spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
-        if let Some(push) = push {
-            notify::start(push, &sources, &stop, &mut tasks)?;
-        }
-        let shared = match refused {
-            None => Shared::new(sources, loaded_at),
-            Some(refused) => Shared::refused(sources, refused),
-        };
+        let ((loaded, is_loaded), (reloads, asked)) = (watch::channel(loaded), Reloads::channel());
+        let shared = Shared::new(measuring.sources().clone(), is_loaded, reloads);
+        let (tasks, stop) = (&running.tasks, &running.stop);
         if let Some((listener, address)) = metrics_listener.zip(server.metrics_listen) {
             let router = http::metrics_only(shared.clone());
             tasks.spawn(listen::serve(listener, router, keys.door(&server, address), stop.clone()));
@@ -144,21 +134,94 @@ impl Gauge {
         let door = keys.door(&server, server.listen);
         tasks.spawn(listen::serve(listener, http::full(shared), door, stop.clone()));
         tasks.spawn(keys.renew(keys::LOOK_EVERY, stop.clone()));
-        tracing::info!(listen = %server.listen, stores = count, pairs = settings.pair_count(), "measuring");
-        Ok(Gauge { stop, broken, tasks, grace: server.shutdown_grace })
+        let (stores, pairs) = (settings.stores.len(), settings.pair_count());
+        tracing::info!(listen = %server.listen, stores, pairs, "measuring");
+        let (grace, log) = (server.shutdown_grace, settings.log);
+        Ok(Gauge { clock, running, grace, server, log, measuring, loaded, asked, hanging: None })
     }
 
-    /// Returns when a store's task has broken down.
-    pub async fn broke_down(&self) {
-        self.broken.cancelled().await;
+    /// Reads the settings anew whenever that is asked for, once at a time. Ends when nobody can ask any more.
+    async fn reload_whenever(&mut self, origin: &Origin, hangup: &mut Signal) {
+        loop {
+            let asked = tokio::select! {
+                Some(()) = hangup.recv() => None,
+                Some(asked) = self.asked.recv() => Some(asked),
+                else => return,
+            };
+            let reloaded = self.reload(origin).await;
+            // Whoever asked may be gone.
+            let _ = asked.map(|asked| asked.send(reloaded));
+        }
+    }
+
+    /// Reads the settings anew. With those that are refused nothing changes, but that it is told.
+    async fn reload(&mut self, origin: &Origin) -> Result<Changes, Arc<str>> {
+        let read_at = self.clock.wall();
+        let reloaded = match self.read(origin).await {
+            Ok(settings) => self.take(&settings).await,
+            Err(problems) => Err(problems),
+        };
+        match reloaded {
+            Ok(changes) => {
+                self.loaded.send_replace(Loaded::at(read_at));
+                let Changes { kept, restarted, added, removed } = &changes;
+                tracing::info!(kept = kept.len(), ?restarted, ?added, ?removed, "settings were read anew");
+                Ok(changes)
+            }
+            Err(problems) => {
+                tracing::error!(%problems, "settings were read anew and refused; all goes on as before");
+                let problems: Arc<str> = problems.into();
+                self.loaded.send_modify(|loaded| loaded.refused = Some(problems.clone()));
+                Err(problems)
+            }
+        }
+    }
+
+    /// On a thread of its own, as files are not always where they can be read at once; and one such thread is enough.
+    async fn read(&mut self, origin: &Origin) -> Result<Settings, String> {
+        if self.hanging.as_ref().is_some_and(|hanging| !hanging.is_finished()) {
+            return Err("the settings are still being read, as before; does their file system hang?".to_owned());
+        }
+        let origin = origin.clone();
+        let mut reading = tokio::task::spawn_blocking(move || origin.read());
+        match timeout(READ_WITHIN, &mut reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => Err(format!("the settings could not be read ({error}); this is a mistake in tidegauge")),
+            Err(_) => {
+                self.hanging = Some(reading);
+                Err(format!("the settings could not be read within {READ_WITHIN:?}; does their file system hang?"))
+            }
+        }
+    }
+
+    async fn take(&mut self, settings: &Settings) -> Result<Changes, String> {
+        let mut fixed = self.server.differences(&settings.server);
+        if settings.log.format != self.log.format {
+            fixed.push("log.format");
+        }
+        if !fixed.is_empty() {
+            let keys = fixed.join(", ");
+            return Err(format!(
+                "{keys}: cannot change while the process runs; restart it, or put back what was there"
+            ));
+        }
+        let changes = self.measuring.change(settings).await.map_err(|error| format!("{error:#}"))?;
+        if settings.log != self.log {
+            telemetry::set_filter(&settings.log.filter);
+            self.log = settings.log.clone();
+        }
+        Ok(changes)
     }
 
     /// Resigns every seat and ends everything, within the grace, whatever hangs.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
+    pub async fn stop(self) {
+        let Gauge { running, grace, asked, .. } = self;
+        // Whoever asks for a reload now is not to wait for it: their request would be waited for.
+        drop(asked);
+        running.stop.cancel();
+        running.tasks.close();
         // A little of the grace is left for the process itself to end.
-        let grace = self.grace.mul_f64(0.8);
-        if timeout(grace, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
+        if timeout(grace.mul_f64(0.8), running.tasks.wait()).await.is_err() {
             tracing::warn!("not everything ended in time; what is left is cut off");
         }
     }
@@ -168,111 +231,4 @@ async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpLis
     listen::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; free the address, or set {key} to another"))
-}
-
-/// A driver that ends without having been asked to is not to be passed over: its numbers would be frozen.
-async fn watch_over(task: JoinHandle<()>, stop: CancellationToken, broken: CancellationToken) {
-    let ended = task.await;
-    if ended.is_err() || !stop.is_cancelled() {
-        broken.cancel();
-    }
-}
-
-/// What the ledger of a store is to measure. `phase` moves its ticks within the interval.
-fn plan(store: &StoreSettings, settings: &Settings, writer: WriterId, host: Arc<str>, phase: f64) -> Plan {
-    let local = store.local_region.as_ref();
-    let is_local = |region: &RegionSettings| Some(&region.name) == local;
-    Plan {
-        store: store.name.as_str().into(),
-        kind: store.kind.label(),
-        regions: store.regions.iter().map(|region| region.name.as_str().into()).collect(),
-        retired: RegionSet::default(),
-        interval: Span::from(store.heartbeat.interval),
-        slots: store.heartbeat.slots,
-        reads_per_interval: store.reads_per_interval,
-        read_schedule: store.read_schedule,
-        consistency: store.read,
-        asks_for_strong: store.asks_for_strong,
-        placement: store.heartbeat.placement,
-        local: store.regions.iter().position(is_local).map(|index| RegionId(index as u16)),
-        remote_reads: store.remote_reads,
-        observer: settings.role == Role::Observer,
-        clock_max_error: settings.clock.max_error.map(Span::from),
-        provider_clock_error: settings.clock.provider_dates.then(|| Span::from(settings.clock.provider_error)),
-        polling: store.provider.as_ref().map(|provider| Polling {
-            every: Span::from(provider.every),
-            period: Span::from(provider.period),
-            delay: Span::from(provider.delay),
-        }),
-        inspect_every: store.kind.says_what_it_is().then(|| Span::from(store.inspect_every)),
-        follows_replicas: store.follows_replicas,
-        warn_lag: Span::from(store.warn_lag),
-        remedies: |_| Remedies::NONE,
-        writer,
-        host,
-        phase,
-        patience: rand::rng().random(),
-    }
-}
-
-async fn start_driver(
-    settings: &StoreSettings,
-    plan: Plan,
-    clock: Clock,
-    stop: CancellationToken,
-    grace: Duration,
-) -> anyhow::Result<Driver> {
-    let driver = match &settings.kind {
-        StoreKind::Simulated(simulated) => {
-            let regions = settings.regions.iter().map(|region| region.name.clone()).collect();
-            let store = SimulatedStore::new(simulated.clone(), regions, clock);
-            driver::start(store, Nobody, plan, clock, stop, grace)
-        }
-        #[cfg(feature = "cosmos")]
-        StoreKind::Cosmos(cosmos) => {
-            let deadline = plan.deadline().to_duration();
-            let access = Access::from_settings(cosmos, clock, deadline);
-            let asks = plan.polling.is_some();
-            let provider = AzureMonitor::from_settings(cosmos, access.rest.clone(), &plan.regions).filter(|_| asks);
-            let store = CosmosStore::from_settings(settings, cosmos, access, deadline);
-            driver::start(store, provider, plan, clock, stop, grace)
-        }
-        #[cfg(not(feature = "cosmos"))]
-        StoreKind::Cosmos(_) => unreachable!("the settings refuse a store that this build leaves out"),
-        #[cfg(feature = "dynamodb")]
-        StoreKind::Dynamodb(dynamodb) => {
-            let store = DynamoDbStore::from_settings(settings, dynamodb, plan.deadline().to_duration()).await;
-            let plan = Plan { regions: store.known_regions(), ..plan };
-            if plan.regions.is_empty() {
-                bail!(
-                    "store {:?} is to be asked for its regions, and there is no region to ask in; set AWS_REGION, or \
-                     list the regions",
-                    settings.name
-                );
-            }
-            let provider = match plan.polling {
-                Some(_) => Some(CloudWatch::from_settings(settings, dynamodb, &plan.regions, PATIENT_DEADLINE).await),
-                None => None,
-            };
-            driver::start(store, provider, plan, clock, stop, grace)
-        }
-        #[cfg(not(feature = "dynamodb"))]
-        StoreKind::Dynamodb(_) => unreachable!("the settings refuse a store that this build leaves out"),
-    };
-    Ok(driver)
-}
-
-/// The host's boot id: two processes that read the same one share a wall clock.
-///
-/// Tests give processes of one host clocks of their own, and have to say so.
-fn boot_id() -> Arc<str> {
-    if let Ok(host) = std::env::var("TIDEGAUGE_TEST_HOST") {
-        return host.into();
-    }
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    match id.trim() {
-        // Without one nobody else's heartbeat may pass for having been timed by our clock.
-        "" => format!("unknown-{:016x}", rand::rng().random::<u64>()).into(),
-        id => id.into(),
-    }
 }

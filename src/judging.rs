@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::core::advice::{AdviceTransition, Decision};
 use crate::core::alert::{AlertTransition, Phase, Remembered, Rule};
 use crate::core::assess::State;
 use crate::core::judge::{self, StateTransition, Transition, Verdicts};
-use crate::core::time::Wall;
+use crate::core::snapshot::StoreSnapshot;
+use crate::core::time::{Now, Wall};
 use crate::core::trace::MINUTE;
-use crate::view::{Sources, View};
+use crate::view::{Scene, Seen, View};
 
 /// What alerts say beside their phases is published every so many looks.
 const REFRESH_STEPS: u64 = 4;
@@ -40,44 +42,59 @@ pub struct Adoption {
     pub done: oneshot::Sender<usize>,
 }
 
+/// Something else to be judged from now on.
+#[derive(Debug)]
+pub struct Change {
+    /// It.
+    pub scene: Scene,
+    /// Told once everybody sees it.
+    pub done: oneshot::Sender<()>,
+}
+
 /// What the judge says, and how it is spoken to.
 #[derive(Debug)]
 pub struct Judged {
-    /// States and alerts.
-    pub verdicts: watch::Receiver<Arc<Verdicts>>,
+    /// States and alerts, and of what.
+    pub seen: watch::Receiver<Seen>,
     /// What changed, from now on.
     pub events: broadcast::Receiver<Arc<Event>>,
     /// Takes alerts that somebody else remembers.
     pub adoptions: mpsc::Sender<Adoption>,
+    /// Takes what is to be judged instead of what is.
+    pub changes: mpsc::Sender<Change>,
 }
 
 impl Clone for Judged {
     fn clone(&self) -> Judged {
-        let (verdicts, adoptions) = (self.verdicts.clone(), self.adoptions.clone());
-        Judged { verdicts, adoptions, events: self.events.resubscribe() }
+        let (seen, adoptions, changes) = (self.seen.clone(), self.adoptions.clone(), self.changes.clone());
+        Judged { seen, adoptions, changes, events: self.events.resubscribe() }
     }
 }
 
 /// The judge's own ends.
 #[derive(Debug)]
 pub struct Judge {
-    verdicts: watch::Sender<Arc<Verdicts>>,
+    seen: watch::Sender<Seen>,
     events: broadcast::Sender<Arc<Event>>,
     adoptions: mpsc::Receiver<Adoption>,
+    changes: mpsc::Receiver<Change>,
 }
 
-/// A judge, and those who listen to it.
-pub fn channels() -> (Judge, Judged) {
-    let (publish, verdicts) = watch::channel(Arc::new(Verdicts::default()));
+/// A judge of this scene, and those who listen to it.
+pub fn channels(scene: Scene) -> (Judge, Judged) {
+    let seen = Seen { scene: Arc::new(scene), verdicts: Arc::default() };
+    let (publish, seen) = watch::channel(seen);
     let (tell, events) = broadcast::channel(EVENTS_KEPT);
     let (adopt, adoptions) = mpsc::channel(1);
-    (Judge { verdicts: publish, events: tell, adoptions }, Judged { verdicts, events, adoptions: adopt })
+    let (change, changes) = mpsc::channel(1);
+    let judged = Judged { seen, events, adoptions: adopt, changes: change };
+    (Judge { seen: publish, events: tell, adoptions, changes }, judged)
 }
 
 impl Judge {
-    /// Lets everybody have these.
+    /// Lets everybody have these, of what was judged before.
     pub fn publish(&self, verdicts: Verdicts) {
-        self.verdicts.send_replace(Arc::new(verdicts));
+        self.seen.send_modify(|seen| seen.verdicts = Arc::new(verdicts));
     }
 
     /// Tells whoever listens.
@@ -87,25 +104,33 @@ impl Judge {
     }
 
     /// Judges until told to stop.
-    pub async fn run(mut self, sources: Sources, rules: Arc<[Rule]>, stop: CancellationToken) {
+    pub async fn run(mut self, clock: Clock, stop: CancellationToken) {
         let mut verdicts = Verdicts::default();
         let mut ticks = interval(judge::EVERY.to_duration());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut steps, mut number) = (0_u64, 0);
         let mut minute = None;
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let view = sources.view();
+        while let Some(change) = stop.run_until_cancelled(self.next(&mut ticks)).await {
+            let before = self.seen.borrow().clone();
             let mut transitions = Vec::new();
+            let (scene, changed) = match change {
+                None => (before.scene, None),
+                Some(Change { scene, done }) => {
+                    transitions.extend(carry(&mut verdicts, &before.scene, &scene, clock.now()));
+                    (Arc::new(scene), Some(done))
+                }
+            };
+            let published = before.verdicts;
+            let view = View::of(&Seen { scene: scene.clone(), verdicts: published.clone() }, clock.now());
             for (place, store) in view.stores.iter().enumerate() {
-                let policy = sources.policies.get(place);
-                transitions.extend(judge::step_store(&mut verdicts, &rules, policy, (place, store), view.now));
+                let policy = scene.policies.get(place);
+                transitions.extend(judge::step_store(&mut verdicts, &scene.rules, policy, (place, store), view.now));
                 // Those of many stores together would hold up whoever waits for this thread by milliseconds.
                 yield_now().await;
             }
-            let adopted = self.adopt(&mut verdicts, &rules, &view, &mut transitions);
+            let adopted = self.adopt(&mut verdicts, &scene.rules, &view, &mut transitions);
             // What an alert's value is is as fresh as this.
             steps += 1;
-            let published = self.verdicts.borrow().clone();
             // The last one to be forgotten is no transition either.
             let has_alerts = !(verdicts.alerts.is_empty() && published.alerts.is_empty());
             let refreshes = steps.is_multiple_of(REFRESH_STEPS) && has_alerts;
@@ -115,12 +140,16 @@ impl Judge {
             // So is the trace of the minute that is over.
             let begun = Some(view.now.wall.floor(MINUTE));
             let turned = std::mem::replace(&mut minute, begun) != begun;
-            if !transitions.is_empty() || adopted.is_some() || refreshes || grew || moved || turned {
-                self.publish(verdicts.clone());
+            let is_news = !transitions.is_empty() || adopted.is_some() || changed.is_some();
+            if is_news || refreshes || grew || moved || turned {
+                self.seen.send_replace(Seen { scene, verdicts: Arc::new(verdicts.clone()) });
             }
+            // Whoever asked may be gone.
             if let Some((count, done)) = adopted {
-                // Whoever asked may be gone.
                 let _ = done.send(count);
+            }
+            if let Some(done) = changed {
+                let _ = done.send(());
             }
             for transition in transitions {
                 match &transition {
@@ -131,6 +160,15 @@ impl Judge {
                 number += 1;
                 self.tell(Event { number, at: view.now.wall, transition });
             }
+        }
+    }
+
+    /// Waits until it is time to look, at something else where so it is said.
+    async fn next(&mut self, ticks: &mut Interval) -> Option<Change> {
+        tokio::select! {
+            biased;
+            Some(change) = self.changes.recv() => Some(change),
+            _ = ticks.tick() => None,
         }
     }
 
@@ -149,6 +187,20 @@ impl Judge {
         transitions.extend(fired.into_iter().map(Transition::Alert));
         Some((count, done))
     }
+}
+
+/// Takes what is known of one scene to the next.
+fn carry(verdicts: &mut Verdicts, before: &Scene, scene: &Scene, now: Now) -> Vec<Transition> {
+    let newest = |scene: &Scene| -> Vec<Arc<StoreSnapshot>> {
+        scene.snapshots.iter().map(|snapshots| snapshots.borrow().clone()).collect()
+    };
+    let (earlier, stores) = (newest(before), newest(scene));
+    let earlier: Vec<&StoreSnapshot> = earlier.iter().map(Arc::as_ref).collect();
+    // Whoever is measured by the same driver as before has the same channel.
+    let goes_on = |place: usize| before.snapshots.iter().any(|other| other.same_channel(&scene.snapshots[place]));
+    let stores: Vec<(&StoreSnapshot, bool)> =
+        stores.iter().enumerate().map(|(place, store)| (&**store, goes_on(place))).collect();
+    judge::carry(verdicts, &earlier, &scene.rules, &stores, now)
 }
 
 fn log_state(transition: &StateTransition) {

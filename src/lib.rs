@@ -1,7 +1,7 @@
 //! Tidegauge measures how stale the data is in each cell of a multi-region, multi-active store.
 //!
 //! ```text
-//!  settings ──► topology: stores × regions ⇒ region pairs
+//!  settings ──► measuring: a driver per store; read anew, what has not changed goes on
 //!                  │
 //!                  ▼            Action{Write|Read|Inspect|Ask}
 //!    ┌─ driver (one task per store) ─────────────────► store, provider (SDK calls, each with a deadline)
@@ -16,6 +16,9 @@
 //!    ├─► advice    advise(snapshot, policy, query, now)   GET /api/v1/advice
 //!    └─► notify    what fires, to Alertmanagers      where settings name some
 //! ```
+//!
+//! What is measured is a scene ([`view::Scene`]). Another one goes to the judge, which takes what it knows along by the stores'
+//! names, and lets everybody have scene and verdicts together: nobody sees verdicts of one held against stores of another.
 //!
 //! Data goes one way: down. Nothing below the snapshot can reach the ledger. What is computed from a snapshot (ages,
 //! states) is computed by [`core::assess`] for the moment at which somebody asks.
@@ -44,8 +47,10 @@ pub mod forget;
 pub mod health;
 pub mod http;
 pub mod judging;
+pub mod measuring;
 pub mod metrics;
 pub mod notify;
+pub mod reload;
 pub mod rules;
 pub mod telemetry;
 pub mod view;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tidegauge::app::Signals;
 use tidegauge::check::Verdict;
 use tidegauge::clock::Clock;
 use tidegauge::forget::ForgetError;
 use tidegauge::http::keys::Keys;
+use tidegauge::reload::Origin;
 use tidegauge::settings::{Settings, SettingsError};
 use tidegauge::{app, check, cost, dashboards, forget, health, rules, telemetry};
 use tokio::runtime::Runtime;
@@ -103,36 +105,23 @@ fn main() -> ExitCode {
     };
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
-            let path = arguments.config.as_deref();
-            let refused = match Settings::load(path) {
-                Ok(settings) => match (settings.runnable(), Keys::load(&settings.server)) {
-                    (Ok(()), Ok(_)) => return run(settings, None, None),
-                    (Err(obstacle), _) => format!("tidegauge: {obstacle}"),
-                    (Ok(()), Err(error)) => error.to_string(),
-                },
-                Err(error) => error.to_string(),
-            };
-            eprintln!("{refused}");
-            match Settings::bare(path) {
-                Some(bare) => run(bare, Some("tidegauge: serving all the same, that nothing is known"), Some(refused)),
-                None => ExitCode::from(EXIT_SETTINGS),
-            }
+            let path = arguments.config.clone();
+            run(&Origin::File(arguments.config), None, || Settings::bare(path.as_deref()))
         }
         Command::Demo if arguments.config.is_some() => {
             eprintln!("tidegauge: the demo brings its own settings; leave --config out, or use `run`");
             ExitCode::from(EXIT_USAGE)
         }
-        Command::Demo => match Settings::demo() {
-            Ok(settings) => {
+        Command::Demo => {
+            let hint = |settings: &Settings| {
                 let address = settings.server.listen;
-                let hint = format!(
+                format!(
                     "tidegauge demo: look at http://{address}/ (also /api/v1/pairs and /metrics); \
                      something goes wrong after 20 s; Ctrl-C ends it"
-                );
-                run(settings, Some(&hint), None)
-            }
-            Err(error) => refuse(&error),
-        },
+                )
+            };
+            run(&Origin::Demonstration, Some(&hint), || None)
+        }
         Command::Check { offline, json } => check(arguments.config.as_deref(), offline, json),
         Command::Health { ready } => ask_for_health(arguments.config.as_deref(), ready),
         Command::Cost { observers, regions, throughput } => {
@@ -158,25 +147,46 @@ fn refuse(error: &SettingsError) -> ExitCode {
     ExitCode::from(EXIT_SETTINGS)
 }
 
-/// Runs. `refused` is what was wrong with the settings, where that is all there is to be served.
-fn run(settings: Settings, hint: Option<&str>, refused: Option<String>) -> ExitCode {
+/// Runs. `bare` is what is to be served where the settings are refused.
+fn run(
+    origin: &Origin,
+    hint: Option<&dyn Fn(&Settings) -> String>,
+    bare: impl FnOnce() -> Option<Settings>,
+) -> ExitCode {
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
+    // Before anything else: whoever asks for a reload too early must not end the process.
+    let signals = runtime.block_on(async { Signals::listen() });
+    let signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => return failed(&error),
+    };
+    let (settings, refused) = match origin.read() {
+        Ok(settings) => (settings, None),
+        Err(refused) => {
+            eprintln!("{refused}");
+            let Some(bare) = bare() else { return ExitCode::from(EXIT_SETTINGS) };
+            eprintln!("tidegauge: serving all the same, that nothing is known");
+            (bare, Some(refused))
+        }
+    };
     let log = telemetry::init(&settings.log);
     if let Some(hint) = hint {
-        eprintln!("{hint}");
+        eprintln!("{}", hint(&settings));
     }
-    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
     runtime.spawn(log.clone().tell_of_left_out());
-    let ended = runtime.block_on(app::run(settings, refused));
+    let ended = runtime.block_on(app::run(origin.clone(), settings, refused, signals));
     log.end();
     // Whatever still hangs (a name being looked up, say) must not keep the process.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tidegauge: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("tidegauge: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn runtime() -> Option<Runtime> {

@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::core::alert::Key;
+use crate::core::alert::Labels;
 use crate::core::snapshot::{Seat, StoreSnapshot};
 use crate::core::time::{Mono, Span};
 use crate::judging::Adoption;
 use crate::settings::PushSettings;
-use crate::view::{Sources, View};
+use crate::view::Sources;
 
 mod alertmanager;
 mod message;
@@ -31,7 +31,7 @@ mod message;
 pub use alertmanager::Alertmanager;
 pub use message::{Known, Message};
 
-use message::Version;
+use message::{Version, Wanted};
 
 /// Alerts that are told in one request.
 pub const BATCH: usize = 512;
@@ -97,28 +97,37 @@ impl Notifications {
     }
 }
 
-/// A counter for each Alertmanager.
-pub fn counters(settings: &PushSettings) -> Arc<[Arc<Notifications>]> {
-    settings.alertmanagers.iter().map(|one| Arc::new(Notifications::to(&one.url))).collect()
+/// A counter for each Alertmanager; that of before, where it was told already.
+pub fn counters(settings: &PushSettings, before: &[Arc<Notifications>]) -> Arc<[Arc<Notifications>]> {
+    let counter = |url: &str| {
+        let known = before.iter().find(|known| known.url == url);
+        known.cloned().unwrap_or_else(|| Arc::new(Notifications::to(url)))
+    };
+    settings.alertmanagers.iter().map(|one| counter(&one.url)).collect()
 }
 
-/// Starts to tell each of them; `sources` has their [`counters`].
+/// The Alertmanagers of the settings. Reaches nobody yet.
 ///
 /// # Errors
 ///
 /// Where there can be no TLS.
+pub fn receivers(settings: &PushSettings) -> anyhow::Result<Vec<Alertmanager>> {
+    settings.alertmanagers.iter().map(Alertmanager::new).collect()
+}
+
+/// Starts to tell each of these, until `stop` is cancelled; with their [`counters`].
 pub fn start(
+    receivers: Vec<Alertmanager>,
     settings: &PushSettings,
+    counters: &[Arc<Notifications>],
     sources: &Sources,
     stop: &CancellationToken,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<()> {
-    for (one, counts) in settings.alertmanagers.iter().zip(sources.notifications.iter()) {
-        let receiver = Alertmanager::new(one)?;
+    tasks: &TaskTracker,
+) {
+    for (receiver, counts) in receivers.into_iter().zip(counters) {
         let manner = Manner { resend: settings.resend, labels: settings.labels.clone() };
         tasks.spawn(run(receiver, sources.clone(), counts.clone(), manner, stop.clone()));
     }
-    Ok(())
 }
 
 /// How alerts are told.
@@ -142,7 +151,7 @@ pub async fn run<R: Receiver>(
     let resend = manner.resend;
     let mut line = Line { receiver, counts, is_answering: false, is_down: false };
     let mut teller = Teller::new(sources, manner);
-    let mut verdicts = teller.sources.judged.verdicts.clone();
+    let mut seen = teller.sources.judged.seen.clone();
     let telling = async {
         let mut pause = PAUSE_MIN;
         loop {
@@ -151,7 +160,7 @@ pub async fn run<R: Receiver>(
                     pause = PAUSE_MIN;
                     tokio::select! {
                         // Once there is no judge any more, this is over anyway.
-                        Ok(()) = verdicts.changed() => {}
+                        Ok(()) = seen.changed() => {}
                         () = sleep(teller.until_resend().min(LOOK_EVERY)) => {}
                     }
                 }
@@ -244,10 +253,10 @@ struct Asked {
 struct Teller {
     sources: Sources,
     manner: Manner,
-    /// What it was told of each alert, and when.
-    told: BTreeMap<Key, (Version, Mono)>,
-    /// By store.
-    seats: Vec<Asked>,
+    /// What it was told of each alert, by its labels, and when.
+    told: BTreeMap<Labels, (Version, Mono)>,
+    /// By the store's name.
+    seats: BTreeMap<Arc<str>, Asked>,
     /// When this process was last seen to run.
     seen: Mono,
     /// Nothing is told before: this process stood still.
@@ -256,7 +265,7 @@ struct Teller {
 
 impl Teller {
     fn new(sources: Sources, manner: Manner) -> Teller {
-        let (told, seats, seen) = (BTreeMap::new(), Vec::new(), sources.clock.mono());
+        let (told, seats, seen) = (BTreeMap::new(), BTreeMap::new(), sources.clock.mono());
         Teller { sources, manner, told, seats, seen, quiet_until: None }
     }
 
@@ -277,33 +286,37 @@ impl Teller {
         }
         let asked = self.take_over(line).await;
         let view = self.sources.view();
-        let wanted: BTreeMap<&Key, Version> = message::all(&view).collect();
-        self.told.retain(|key, _| wanted.contains_key(key));
-        let is_news = |key: &Key, version: &Version| self.told.get(key).is_none_or(|(told, _)| told != version);
-        let is_due = |key: &Key, version: &Version| {
-            version.fires()
-                && self.told.get(key).is_some_and(|(_, told_at)| view.now.mono - *told_at >= self.manner.resend.into())
+        let mut wanted: BTreeMap<&Labels, Wanted<'_>> =
+            message::gone(&view).map(|one| (&one.alert.labels, one)).collect();
+        // Of what is gone nobody need hear who was not told of it.
+        wanted.retain(|labels, _| self.told.contains_key(*labels));
+        // One that is there again is not gone.
+        wanted.extend(message::all(&view).map(|one| (&one.alert.labels, one)));
+        self.told.retain(|labels, _| wanted.contains_key(labels));
+        let is_news = |one: &Wanted<'_>| self.told.get(&one.alert.labels).is_none_or(|(told, _)| *told != one.version);
+        let is_due = |one: &Wanted<'_>| {
+            let told = self.told.get(&one.alert.labels);
+            one.version.fires() && told.is_some_and(|(_, at)| view.now.mono - *at >= self.manner.resend.into())
         };
-        let open = wanted.iter().filter(|(key, _)| !self.is_held(key.store, &view));
+        let open = wanted.into_values().filter(|one| one.store.is_none_or(|store| !self.is_held(store, view.now.mono)));
         // What is new first: there may be much to be told again.
-        let mut due: Vec<(bool, Key, Version)> = open
-            .map(|(key, version)| (is_news(key, version), (*key).clone(), *version))
-            .filter(|(is_news, key, version)| *is_news || is_due(key, version))
-            .collect();
-        due.sort_by_key(|(is_news, _, _)| !is_news);
+        let due = open.map(|one| (is_news(&one), one)).filter(|(is_news, one)| *is_news || is_due(one));
+        let mut due: Vec<(bool, Wanted<'_>)> = due.collect();
+        due.sort_by_key(|(is_news, _)| !is_news);
         let mut told = Ok(());
         for due in due.chunks(BATCH) {
             let now = self.sources.clock.now();
-            let body = |(_, key, version): &(bool, Key, Version)| {
-                Some(message::message(view.verdicts.alerts.get(key)?, *version, &view, now.wall, &self.manner))
-            };
-            let messages: Vec<Message> = due.iter().filter_map(body).collect();
+            let body = |(_, one): &(bool, Wanted<'_>)| message::message(one, &view, now.wall, &self.manner);
+            let messages: Vec<Message> = due.iter().map(body).collect();
             let answer = line.tell(&messages).await;
             if self.look_at_the_clock() {
                 return Ok(());
             }
             match answer {
-                Ok(()) => self.told.extend(due.iter().map(|(_, key, version)| (key.clone(), (*version, now.mono)))),
+                Ok(()) => {
+                    let news = due.iter().map(|(_, one)| (one.alert.labels.clone(), (one.version, now.mono)));
+                    self.told.extend(news);
+                }
                 // One that it does not like is no reason to keep the others back.
                 Err(Trouble::Refused(_)) => told = Err(Failed),
                 Err(Trouble::NoAnswer(_)) => {
@@ -334,17 +347,18 @@ impl Teller {
     }
 
     /// Whether nothing is to be told of a store yet, as there may be something to take over first.
-    fn is_held(&self, store: usize, view: &View) -> bool {
+    fn is_held(&self, store: &str, now: Mono) -> bool {
         let since = self.seats.get(store).and_then(|asked| asked.waiting_since);
-        since.is_some_and(|since| view.now.mono - since < HOLD)
+        since.is_some_and(|since| now - since < HOLD)
     }
 
     /// Takes over what is remembered of seats that have become this process's.
     async fn take_over<R: Receiver>(&mut self, line: &mut Line<R>) -> Result<(), Failed> {
         let view = self.sources.view();
-        self.seats.resize_with(view.stores.len(), Asked::default);
+        self.seats.retain(|name, _| view.stores.iter().any(|store| store.plan.store == *name));
         let mut asking = Vec::new();
-        for (place, (store, asked)) in view.stores.iter().zip(&mut self.seats).enumerate() {
+        for store in &view.stores {
+            let asked = self.seats.entry(store.plan.store.clone()).or_default();
             let standing = Standing::of(store);
             // A seat that was lost may come back, with what others told in between.
             asked.standing.seats.retain(|seat| standing.seats.contains(seat));
@@ -352,7 +366,7 @@ impl Teller {
                 true => asked.waiting_since = None,
                 false => {
                     asked.waiting_since.get_or_insert(view.now.mono);
-                    asking.push((place, standing));
+                    asking.push((store.plan.store.clone(), standing));
                 }
             }
         }
@@ -370,9 +384,8 @@ impl Teller {
                 tracing::info!(alertmanager = %line.counts.url, count, "took over alerts that were firing");
             }
         }
-        for (place, standing) in asking {
-            self.seats[place] = Asked { standing, waiting_since: None };
-        }
+        let asked = asking.into_iter().map(|(store, standing)| (store, Asked { standing, waiting_since: None }));
+        self.seats.extend(asked);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! What the gauge says of itself: tracing to stderr.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::clock::Clock;
 use crate::settings::{LogFormat, LogSettings};
@@ -58,10 +59,17 @@ impl Log {
     }
 }
 
+/// What changes the filter of the log that was installed.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// The settings have been validated: what does not parse here cannot come from them.
+fn filter(filter: &str) -> EnvFilter {
+    EnvFilter::try_new(quiet(filter)).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
 /// Installs the subscriber. Once per process.
 pub fn init(settings: &LogSettings) -> Log {
-    // The settings have been validated: what does not parse here cannot come from them.
-    let filter = EnvFilter::try_new(quiet(&settings.filter)).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(filter(&settings.filter));
     let limit = LogLimit::new(Clock::start());
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match settings.format {
@@ -71,5 +79,15 @@ pub fn init(settings: &LogSettings) -> Log {
     if let Err(error) = tracing_subscriber::registry().with(filter).with(limit.clone()).with(lines).try_init() {
         eprintln!("tidegauge: no log: {error}");
     }
+    // Once, as is said above.
+    let _ = FILTER.set(handle);
     Log { limit }
+}
+
+/// Logs by this filter from now on, where a log was installed.
+pub fn set_filter(text: &str) {
+    let changed = FILTER.get().map_or(Ok(()), |handle| handle.reload(filter(text)));
+    if let Err(error) = changed {
+        tracing::error!(%error, "the log's filter could not be changed");
+    }
 }

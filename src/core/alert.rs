@@ -10,15 +10,17 @@ use super::assess::Assessment;
 use super::audit;
 use super::model::RegionId;
 use super::snapshot::{PairSnapshot, Seat, StoreSnapshot};
-use super::time::{Now, Wall};
+use super::time::{Mono, Now, Span, Wall};
 
 pub use course::{Course, GAP, Patience, Phase, RESOLVED_KEPT, Sight};
+pub use handover::Remembered;
 pub use pattern::Patterns;
 pub use rule::{NoData, Over, Per, Quantile, Rule, Severity, Signal, Threshold};
 
 use signal::{Reading, Together};
 
 mod course;
+mod handover;
 mod pattern;
 mod rule;
 mod signal;
@@ -120,15 +122,10 @@ pub struct AlertTransition {
 
 /// All alerts that are not inactive.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Alerts(BTreeMap<Key, Alert>);
-
-/// An alert that somebody else remembers: its labels, and since when it has been firing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Remembered {
-    /// As [`Alert::labels`]; others among them do not matter.
-    pub labels: BTreeMap<String, String>,
-    /// Since when, by the clock of whoever remembers.
-    pub fired_at: Wall,
+pub struct Alerts {
+    by_key: BTreeMap<Key, Alert>,
+    /// Resolved, as what they were about is not there any more, and so without a key.
+    gone: Vec<Alert>,
 }
 
 /// What one step of one store's alerts looks at.
@@ -147,17 +144,18 @@ struct Step<'a> {
 impl Alerts {
     /// Each, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Alert)> {
-        self.0.iter()
+        self.by_key.iter()
     }
 
-    /// One of them.
-    pub fn get(&self, key: &Key) -> Option<&Alert> {
-        self.0.get(key)
+    /// Those that are over because settings were changed, and what they were about is not there any more: for whoever was
+    /// told that they fire.
+    pub fn gone(&self) -> impl Iterator<Item = &Alert> {
+        self.gone.iter()
     }
 
     /// Whether nothing is pending, fires or was resolved a while ago.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_key.is_empty() && self.gone.is_empty()
     }
 
     /// Brings one store's alerts up to date with what its pairs' facts mean at `now`.
@@ -168,10 +166,11 @@ impl Alerts {
         assessed: &[(&PairSnapshot, Assessment)],
         now: Now,
     ) -> Vec<AlertTransition> {
-        let mut before = self.0.split_off(&Key::first_of(place));
+        self.gone.retain_mut(|alert| stays_resolved(alert, now.mono));
+        let mut before = self.by_key.split_off(&Key::first_of(place));
         let mut others = before.split_off(&Key::first_of(place + 1));
-        let mut step =
-            Step { rules, place, store, now, findings: None, transitions: Vec::new(), before, after: &mut self.0 };
+        let (after, transitions) = (&mut self.by_key, Vec::new());
+        let mut step = Step { rules, place, store, now, findings: None, transitions, before, after };
         for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.stores.fit(&store.plan.store)) {
             match (&rule.signal, rule.per) {
                 (Signal::Audit(kinds), _) => step.findings(number, rule, kinds),
@@ -180,56 +179,8 @@ impl Alerts {
             }
         }
         let transitions = step.finish();
-        self.0.append(&mut others);
+        self.by_key.append(&mut others);
         transitions
-    }
-
-    /// Takes over an alert that somebody else remembers as firing, so that a restart neither forgets it nor tells it anew.
-    /// `false` where that changes nothing: no rule or pair that is watched here is meant, it has been firing for as long
-    /// anyway, or it was resolved since. One that did not fire here is added to the transitions.
-    pub fn adopt<'a>(
-        &mut self,
-        rules: &[Rule],
-        stores: impl Iterator<Item = &'a StoreSnapshot>,
-        remembered: &Remembered,
-        now: Now,
-        transitions: &mut Vec<AlertTransition>,
-    ) -> bool {
-        let Some((key, store)) = words::key_of(rules, stores, &remembered.labels) else { return false };
-        let rule = &rules[key.rule];
-        // What is not watched would be resolved at once, and may well be somebody else's.
-        if !is_watched(rule, store, &key.subject) {
-            return false;
-        }
-        // Whoever remembers may have a clock that is ahead.
-        let fired_at = remembered.fired_at.min(now.wall);
-        match self.0.get_mut(&key) {
-            Some(alert) if alert.phase() == Phase::Firing => {
-                let is_older = alert.fired_at.is_none_or(|known| fired_at < known);
-                if is_older {
-                    (alert.active_at, alert.fired_at) = (alert.active_at.min(fired_at), Some(fired_at));
-                }
-                return is_older;
-            }
-            // Whoever remembers was not told yet.
-            Some(alert) if alert.resolved_at.is_some_and(|resolved_at| fired_at <= resolved_at) => return false,
-            _ => {}
-        }
-        let before = self.0.get(&key);
-        let alert = Alert {
-            course: Course::firing(now.mono),
-            labels: words::labels(rule, key.severity, store, &key.subject),
-            active_at: fired_at,
-            fired_at: Some(fired_at),
-            resolved_at: None,
-            value: before.map_or(0.0, |alert| alert.value),
-            summary: words::summary(rule, store, &key.subject),
-            cause: before.map_or_else(|| "it was firing before this gauge started".into(), |alert| alert.cause.clone()),
-        };
-        let from = before.map(Alert::phase);
-        transitions.push(AlertTransition { from, to: Some(Phase::Firing), alert: alert.clone() });
-        self.0.insert(key, alert);
-        true
     }
 }
 
@@ -421,29 +372,36 @@ impl Step<'_> {
         self.transitions
     }
 
-    fn gone(&mut self, key: Key, mut alert: Alert) {
-        let from = Some(alert.phase());
-        match alert.phase() {
-            Phase::Pending => self.transitions.push(AlertTransition { from, to: None, alert }),
-            Phase::Firing => {
-                alert.course = Course::resolved(self.now.mono);
-                alert.resolved_at = Some(self.now.wall);
-                alert.cause = "this is not measured any more".into();
-                self.transitions.push(AlertTransition { from, to: Some(Phase::Resolved), alert: alert.clone() });
-                self.after.insert(key, alert);
-            }
-            Phase::Resolved => {
-                // Under, as nothing comes of it any more.
-                let patience = Patience {
-                    pending_for: Default::default(),
-                    keep_firing_for: Default::default(),
-                    no_data: NoData::Keep,
-                };
-                if let Some(course) = Course::step(Some(alert.course), Sight::Under, patience, self.now.mono) {
-                    alert.course = course;
-                    self.after.insert(key, alert);
-                }
-            }
+    fn gone(&mut self, key: Key, alert: Alert) {
+        if let Some(alert) = gone(alert, self.now, &mut self.transitions) {
+            self.after.insert(key, alert);
         }
     }
+}
+
+/// What is left of an alert once nobody looks at what it is about any more.
+fn gone(mut alert: Alert, now: Now, transitions: &mut Vec<AlertTransition>) -> Option<Alert> {
+    let from = Some(alert.phase());
+    match alert.phase() {
+        Phase::Pending => {
+            transitions.push(AlertTransition { from, to: None, alert });
+            None
+        }
+        Phase::Firing => {
+            alert.course = Course::resolved(now.mono);
+            alert.resolved_at = Some(now.wall);
+            alert.cause = "this is not measured any more".into();
+            transitions.push(AlertTransition { from, to: Some(Phase::Resolved), alert: alert.clone() });
+            Some(alert)
+        }
+        Phase::Resolved => stays_resolved(&mut alert, now.mono).then_some(alert),
+    }
+}
+
+/// Whether one that is resolved is to be remembered for longer, nothing coming of it any more.
+fn stays_resolved(alert: &mut Alert, now: Mono) -> bool {
+    let patience = Patience { pending_for: Span::ZERO, keep_firing_for: Span::ZERO, no_data: NoData::Keep };
+    let course = Course::step(Some(alert.course), Sight::Under, patience, now);
+    alert.course = course.unwrap_or(alert.course);
+    course.is_some()
 }

@@ -106,6 +106,41 @@ pub fn step_store(
     states.chain(alerts.into_iter().map(Transition::Alert)).chain(advice).collect()
 }
 
+/// Moves on to other settings: what is known of a store of before goes on in the one of its name, wherever that now stands.
+/// Beside each store that is measured now stands whether it is measured without a break: what one that is begun anew was in
+/// the middle of is forgotten, but not its alerts, nor how its pairs were. Returns what became of alerts that are over.
+pub fn carry(
+    verdicts: &mut Verdicts,
+    before: &[&StoreSnapshot],
+    rules: &[Rule],
+    stores: &[(&StoreSnapshot, bool)],
+    now: Now,
+) -> Vec<Transition> {
+    let mut known = std::mem::take(verdicts);
+    let names: Vec<&StoreSnapshot> = stores.iter().map(|(store, _)| *store).collect();
+    let over = known.alerts.carry(rules, &names, now);
+    verdicts.alerts = known.alerts;
+    for (store, goes_on) in stores {
+        let place = before.iter().position(|earlier| earlier.plan.store == store.plan.store);
+        // Before the first look at a store nothing is known of it.
+        let place = place.filter(|place| *place < known.states.len());
+        let traces = place.map(|place| (before[place], std::mem::take(&mut known.traces[place])));
+        let goes_on = place.filter(|_| *goes_on);
+        verdicts.states.push(goes_on.map(|place| std::mem::take(&mut known.states[place])).unwrap_or_default());
+        verdicts.standings.push(goes_on.map(|place| std::mem::take(&mut known.standings[place])).unwrap_or_default());
+        verdicts.traces.push(traces.map(|(earlier, traces)| carry_traces(traces, earlier, store)).unwrap_or_default());
+    }
+    over.into_iter().map(Transition::Alert).collect()
+}
+
+/// Regions are known by their names.
+fn carry_traces(traces: Traces, before: &StoreSnapshot, store: &StoreSnapshot) -> Traces {
+    let region = |id: RegionId| store.plan.region_ids().find(|other| store.region(*other) == before.region(id));
+    let carried =
+        traces.into_iter().filter_map(|((source, target), trace)| Some(((region(source)?, region(target)?), trace)));
+    carried.collect()
+}
+
 fn step_traces(traces: &mut Traces, assessed: &[(&PairSnapshot, Assessment)], now: Now) {
     for (pair, assessment) in assessed {
         traces.entry((pair.source, pair.target)).or_default().look(assessment, now.wall);

@@ -65,7 +65,7 @@ pub struct Beat {
     pub seq: u64,
 }
 
-/// 128 random bits that name one writing process.
+/// 128 random bits that name one writer: a process, for as long as it measures a store without a break.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WriterId(pub u128);
 
@@ -179,7 +179,7 @@ pub struct Plan {
     pub warn_lag: Span,
     /// What helps against a replica that is too old, by what the store last said of itself.
     pub remedies: fn(Option<&Inspection>) -> Remedies,
-    /// This process, as a writer.
+    /// Who this is, as a writer.
     pub writer: WriterId,
     /// This host's boot id: heartbeats that carry it were timed by this host's clock.
     pub host: Arc<str>,

@@ -67,8 +67,10 @@ fn at_a_glance(frame: &mut Frame) {
     let panel = panel.ask(call("sort_desc", &call("count by (role)", &processes())), "{{role}}").with_names();
     frame.add(6, 4, panel.no_value("none").runbook("TidegaugeGaugeAbsent"));
 
-    let panel =
-        Panel::stat("Settings refused", "Processes that serve, and measure nothing, as their settings are wrong.");
+    let panel = Panel::stat(
+        "Settings refused",
+        "Processes that go on with the settings of before, or without any, as those that they read last are wrong.",
+    );
     let loaded = of_processes(declare::CONFIG_LAST_RELOAD_SUCCESSFUL.name);
     let refused = query::count_among(&format!("({loaded}) == 0"), &loaded);
     let panel = panel.ask(refused, "refused").steps(GOOD, &[(1.0, TICKET)]);

@@ -44,9 +44,24 @@ pub fn start<S: Store, P: Provider>(
     stop: CancellationToken,
     grace: Duration,
 ) -> Driver {
+    start_after(std::future::ready(()), store, provider, plan, clock, stop, grace)
+}
+
+/// The same, once `before` is over: whoever has had the seats so far is to resign first. Until then nothing is known.
+pub fn start_after<S: Store, P: Provider>(
+    before: impl Future<Output = ()> + Send + 'static,
+    store: S,
+    provider: P,
+    plan: Plan,
+    clock: Clock,
+    stop: CancellationToken,
+    grace: Duration,
+) -> Driver {
     let plan = Arc::new(Plan { remedies: S::remedies, ..plan });
     let mut ledger = Ledger::new(plan.clone(), clock.now());
     let (publish, snapshots) = watch::channel(Arc::new(ledger.snapshot(clock.now())));
+    store.follow(&plan.regions);
+    provider.follow(&plan.regions);
     let span = tracing::info_span!("store", name = %plan.store);
     let shell = Shell {
         store: Arc::new(store),
@@ -56,7 +71,15 @@ pub fn start<S: Store, P: Provider>(
         clock,
         calls: JoinSet::new(),
     };
-    let running = run(ledger, shell, publish, stop, grace).instrument(span);
+    let running = async move {
+        before.await;
+        if !stop.is_cancelled() {
+            // Its time begins now.
+            let ledger = Ledger::new(plan, clock.now());
+            run(ledger, shell, publish, stop, grace).await;
+        }
+    };
+    let running = running.instrument(span);
     Driver { snapshots, task: tokio::spawn(running) }
 }
 

@@ -146,17 +146,19 @@ struct Answered<'a> {
 
 /// Answers.
 pub async fn get(State(shared): State<Shared>, method: Method, uri: Uri) -> Result<Response, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
-    let sources = &shared.sources;
-    let now = sources.clock.now();
+    let clock = &shared.sources.clock;
+    let (now, seen) = (clock.now(), shared.sources.seen());
+    let scene = &seen.scene;
     let name = wanted.required("store")?;
-    let place = sources.advised.place(name).ok_or_else(|| {
-        let names: Vec<&str> = sources.advised.stores.iter().map(|known| &*known.store).collect();
+    let place = scene.advised.place(name).ok_or_else(|| {
+        let names: Vec<&str> = scene.advised.stores.iter().map(|known| &*known.store).collect();
         Problem::not_found(format!("no store {name:?}; there are: {}", names.join(", ")))
     })?;
-    let store = sources.snapshots[place].borrow().clone();
+    let store = scene.snapshots[place].borrow().clone();
     let answer_as = wanted.choice("as", &As::ALL, As::label)?.unwrap_or(As::Body);
-    let policy = &sources.policies[place];
+    let policy = &scene.policies[place];
     let target = target(&wanted, &store)?;
     let source = wanted.region("source_region", &store)?;
     let is_own = OWN.iter().any(|parameter| wanted.get(parameter).is_some());
@@ -164,15 +166,14 @@ pub async fn get(State(shared): State<Shared>, method: Method, uri: Uri) -> Resu
     let (advice, query, since) = if is_own {
         (advice::advise(&store, policy, &query, now), query, None)
     } else {
-        let verdicts = sources.judged.verdicts.borrow().clone();
-        let standing = verdicts.standings.get(place).and_then(|standings| standings.get(&(target, source)));
+        let standing = seen.verdicts.standings.get(place).and_then(|standings| standings.get(&(target, source)));
         let (advice, query) = standing::answer(standing, &store, policy, &query, now);
         let stands = standing.filter(|standing| standing.advice.decision.label() == advice.decision.label());
         (advice, query, stands.map(|standing| standing.since))
     };
     let answered = Answered { store: &store, policy, query, advice, since, now };
     let response = answered.response(method == Method::HEAD, answer_as);
-    sources.advised.count(place, advice.decision, sources.clock.now().mono - now.mono);
+    scene.advised.count(place, advice.decision, clock.now().mono - now.mono);
     Ok(response)
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use super::words::{Word, one_of};
 use crate::core::alert::{Alert, Phase, Severity};
 use crate::settings::Act;
@@ -30,6 +30,7 @@ const PARAMETERS: [Described; 3] = [
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/alerts",
+    verb: Verb::Get,
     summary: "what is pending and what fires",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -100,6 +101,7 @@ fn scientific(value: f64) -> String {
 
 /// Answers, the worst first.
 pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Alerts>>, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?;

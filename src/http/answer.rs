@@ -50,7 +50,7 @@ pub enum Kind {
     Forbidden,
     /// What was asked for does not exist.
     NotFound,
-    /// Everything here is read with GET.
+    /// The resource is not asked in this way.
     MethodNotAllowed,
     /// What was sent is too long.
     PayloadTooLarge,
@@ -114,15 +114,18 @@ impl Kind {
     /// When this is the answer, for who reads of it beforehand.
     pub fn about(self) -> &'static str {
         match self {
-            Kind::BadData => "A parameter is unknown, missing, given twice, or has a value that it cannot have.",
+            Kind::BadData => {
+                "A parameter is unknown, missing, given twice, or has a value that it cannot have; or the settings that \
+                 were to be read anew are wrong."
+            }
             Kind::Unauthorized => {
                 "Where the settings guard this: no token and no client certificate was shown, or a token that is not known."
             }
             Kind::Forbidden => "Who asks is known and may not, or the request comes from a page of another site.",
             Kind::NotFound => "What was asked for does not exist.",
-            Kind::MethodNotAllowed => "Everything is read with GET.",
+            Kind::MethodNotAllowed => "Everything is read with GET, but for the reload, which takes POST.",
             Kind::PayloadTooLarge => "The request's body is longer than 4 KiB.",
-            Kind::UnsupportedMediaType => "The request's body is not of the kind that this takes.",
+            Kind::UnsupportedMediaType => "The request does not have the header `Content-Type: application/json`.",
             Kind::Misdirected => {
                 "The request is addressed to a name that is neither loopback's, nor an IP address, nor one of                  `server.access.hosts`."
             }
@@ -202,9 +205,10 @@ impl Problem {
         Problem { kind: Kind::UnsupportedMediaType, message: message.into() }
     }
 
-    /// Everything here is read with GET.
+    /// The resource is not asked in this way.
     pub fn method_not_allowed() -> Problem {
-        Problem { kind: Kind::MethodNotAllowed, message: "this resource is read with GET".into() }
+        let message = "this resource is not asked in this way; the header Allow says in which it is".into();
+        Problem { kind: Kind::MethodNotAllowed, message }
     }
 
     /// The settings were refused, and nothing is measured.

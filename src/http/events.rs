@@ -17,7 +17,7 @@ use tokio_stream::{Stream, StreamExt};
 use super::Shared;
 use super::alerts::Told;
 use super::answer::{Kind, Parameters, Problem, rfc3339};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use super::words::Word;
 use crate::core::advice::{AdviceTransition, Decision};
 use crate::core::alert::{AlertTransition, Phase};
@@ -36,6 +36,7 @@ const PARAMETERS: [Described; 1] = [Described::optional("store", "of this store 
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/events",
+    verb: Verb::Get,
     summary: "what changes from now on, as server-sent events",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -107,6 +108,7 @@ pub async fn get(
     State(shared): State<Shared>,
     uri: Uri,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, axum::Error>>>, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = wanted.store(&view)?.map(|place| view.stores[place].plan.store.clone());
@@ -114,12 +116,12 @@ pub async fn get(
         let message = format!("{LISTENERS_MAX} listen already, which is as many as may; end one of these");
         Problem::unavailable(format!("{message}, or ask /api/v1/alerts again and again"))
     })?;
-    let identity = shared.sources.identity.clone();
+    let sources = shared.sources.clone();
     let events = BroadcastStream::new(shared.sources.judged.events.resubscribe()).filter_map(move |event| {
         // Given back when the stream is dropped.
         let _place = &place;
         match event {
-            Ok(event) => told(&event, store.as_ref(), &identity),
+            Ok(event) => told(&event, store.as_ref(), &sources.seen().scene.identity),
             Err(BroadcastStreamRecvError::Lagged(missed)) => {
                 Some(Sent::default().event("missed").json_data(MissedBody { missed }))
             }

@@ -6,13 +6,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing;
 
 use super::answer::Kind;
-use super::resource::{Answer, Resource};
+use super::resource::{Answer, Resource, Verb};
 use super::{Shared, internal, paced};
 use crate::metrics;
 use crate::settings::Act;
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/metrics",
+    verb: Verb::Get,
     summary: "for Prometheus",
     act: Some(Act::Scrape),
     parameters: &[],
@@ -27,7 +28,7 @@ pub(super) const RESOURCE: Resource = Resource {
 /// during which no probe could be timed on that thread.
 pub async fn get(State(shared): State<Shared>) -> Response {
     let Ok(turn) = shared.scrapes.clone().acquire_owned().await else { return internal() };
-    let (view, loaded_at) = (shared.sources.view(), shared.settings.as_ref().ok().copied());
-    let body = paced::body(turn, "the metrics", move |out| metrics::render(&view, loaded_at, out));
+    let (view, loaded) = (shared.sources.view(), shared.loaded.borrow().clone());
+    let body = paced::body(turn, "the metrics", move |out| metrics::render(&view, &loaded, out));
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], body).into_response()
 }

@@ -1,4 +1,4 @@
-//! What the gauge serves, one file per resource. All of it is read-only and computed from the newest snapshots.
+//! What the gauge serves, one file per resource. All of it but the reload is read-only and computed from the newest snapshots.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::core::time::Wall;
+use crate::reload::{Loaded, Reloads};
 use crate::settings::Act;
 use crate::view::Sources;
 
@@ -27,13 +27,14 @@ mod openapi;
 mod paced;
 mod page;
 mod pairs;
+mod reload;
 mod resource;
 mod samples;
 mod visibility;
 mod words;
 
 use answer::{Kind, Problem};
-use resource::{PLAIN_TEXT, Resource};
+use resource::{PLAIN_TEXT, Resource, Verb};
 
 /// A request whose answer takes longer to begin is given up. How long the answer itself takes is another matter: one is a
 /// stream of events.
@@ -62,6 +63,7 @@ const OBSERVABLE: [Resource; 3] = [metrics::RESOURCE, HEALTHY, READY];
 /// restarted, or taken out of service, because a region far away is down.
 const HEALTHY: Resource = Resource {
     path: "/-/healthy",
+    verb: Verb::Get,
     summary: "whether the process serves",
     act: None,
     parameters: &[],
@@ -73,6 +75,7 @@ const HEALTHY: Resource = Resource {
 };
 const READY: Resource = Resource {
     path: "/-/ready",
+    verb: Verb::Get,
     summary: "whether its settings were right",
     act: None,
     parameters: &[],
@@ -85,7 +88,7 @@ const READY: Resource = Resource {
 
 /// All that there is, in the order in which it is listed.
 fn resources() -> impl Iterator<Item = Resource> {
-    KNOWING.into_iter().chain([openapi::RESOURCE]).chain(OBSERVABLE)
+    KNOWING.into_iter().chain([openapi::RESOURCE, reload::RESOURCE]).chain(OBSERVABLE)
 }
 
 /// What whoever asks for this path has to be allowed. Where nothing is, that is to read: the answer does not say which paths
@@ -105,8 +108,10 @@ pub fn acts() -> impl Iterator<Item = (&'static str, Option<Act>)> {
 pub struct Shared {
     /// Where the newest of everything is to be had.
     pub sources: Arc<Sources>,
-    /// When the settings in use were read, or what was wrong with them.
-    pub settings: Result<Wall, Arc<str>>,
+    /// What became of the settings.
+    pub loaded: watch::Receiver<Loaded>,
+    /// Where to ask for a reload.
+    pub reloads: Reloads,
     scrapes: Arc<Semaphore>,
     pages: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
@@ -114,27 +119,23 @@ pub struct Shared {
 
 impl Shared {
     /// For these sources.
-    pub fn new(sources: impl Into<Arc<Sources>>, loaded_at: Wall) -> Shared {
+    pub fn new(sources: impl Into<Arc<Sources>>, loaded: watch::Receiver<Loaded>, reloads: Reloads) -> Shared {
         let places = |count| Arc::new(Semaphore::new(count));
         let (scrapes, pages) = (places(SCRAPES_AT_ONCE), places(PAGES_AT_ONCE));
         let listeners = places(events::LISTENERS_MAX);
-        Shared { sources: sources.into(), settings: Ok(loaded_at), scrapes, pages, listeners }
+        Shared { sources: sources.into(), loaded, reloads, scrapes, pages, listeners }
     }
 
-    /// For settings that were refused: nothing is measured, and that is served.
-    pub fn refused(sources: impl Into<Arc<Sources>>, problems: String) -> Shared {
-        Shared { settings: Err(problems.into()), ..Shared::new(sources, Wall::from_micros(0)) }
+    /// Whether anything is known: an empty list of pairs would read as a store without any. To be asked first.
+    fn known(&self) -> Result<(), Problem> {
+        self.loaded.borrow().unknown().map_or(Ok(()), |problems| Err(Problem::refused(problems)))
     }
 }
 
 /// Everything: for the application in the cell and the person on call, over loopback.
 pub fn full(shared: Shared) -> Router {
-    let knowing = match shared.settings {
-        Ok(_) => serve(&KNOWING),
-        // An empty list of pairs would read as a store without any: all that is known is why.
-        Err(_) => serve(&KNOWING.map(|resource| Resource { route: || routing::get(ready), ..resource })),
-    };
-    finish(knowing.merge(serve(&[openapi::RESOURCE])).merge(serve(&OBSERVABLE)), shared)
+    let router = serve(&KNOWING).merge(serve(&[openapi::RESOURCE, reload::RESOURCE]));
+    finish(router.merge(serve(&OBSERVABLE)), shared)
 }
 
 /// What Prometheus and the kubelet may reach from outside: metrics and health.
@@ -146,11 +147,9 @@ fn serve(resources: &[Resource]) -> Router<Shared> {
     resources.iter().fold(Router::new(), |router, resource| router.route(resource.path, (resource.route)()))
 }
 
-async fn ready(State(shared): State<Shared>) -> Response {
-    match shared.settings {
-        Ok(_) => "Tidegauge is ready.\n".into_response(),
-        Err(problems) => Problem::refused(&problems).into_response(),
-    }
+async fn ready(State(shared): State<Shared>) -> Result<&'static str, Problem> {
+    shared.known()?;
+    Ok("Tidegauge is ready.\n")
 }
 
 fn finish(router: Router<Shared>, shared: Shared) -> Router {

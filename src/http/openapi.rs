@@ -12,11 +12,12 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Kind, ProblemBody};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use crate::settings::Act;
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/openapi.json",
+    verb: Verb::Get,
     summary: "what all of these take and answer, for programs",
     act: Some(Act::Read),
     parameters: &[],
@@ -35,8 +36,8 @@ const CHALLENGE: Described = Described::required("WWW-Authenticate", "Bearer: ho
 /// It is the same for as long as the process lives.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-const ABOUT: &str = "How stale the data is in each region, and what is wrong. All of it is read with GET, or its headers alone with \
-    HEAD, and computed from the newest measurements. Durations are numbers of seconds, in fields that end with `_seconds`; instants are RFC 3339 in UTC. \
+const ABOUT: &str = "How stale the data is in each region, and what is wrong. All of it but `/-/reload` is read with GET, or its headers \
+    alone with HEAD, and computed from the newest measurements. Durations are numbers of seconds, in fields that end with `_seconds`; instants are RFC 3339 in UTC. \
     What is not known is `null`: never 0, and never an old value. Fields may be added.";
 
 /// Answers, whatever became of the settings: it does not depend on them.
@@ -53,7 +54,7 @@ fn document() -> Value {
     let mut paths = Map::new();
     for resource in super::resources() {
         let get = operation(&resource, &mut generator);
-        let mut operations = json!({ "get": get });
+        let mut operations = json!({ resource.verb.label(): get });
         // Where the headers say it all, to ask for them alone is a way of its own.
         if !resource.headers.is_empty() {
             operations["head"] = without_bodies(get);

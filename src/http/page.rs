@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing;
 
 use super::answer::{Kind, Parameters, Problem};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use super::{Shared, internal, paced};
 use crate::settings::Act;
 use shown::Shown;
@@ -39,6 +39,7 @@ const PARAMETERS: [Described; 3] = [
 
 pub(super) const RESOURCE: Resource = Resource {
     path: PATH,
+    verb: Verb::Get,
     summary: "a page for people; text, unless HTML is asked for",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -51,6 +52,7 @@ pub(super) const RESOURCE: Resource = Resource {
 
 pub(super) const STYLE: Resource = Resource {
     path: "/style.css",
+    verb: Verb::Get,
     summary: "how the page looks",
     act: Some(Act::Read),
     parameters: &[],
@@ -58,11 +60,12 @@ pub(super) const STYLE: Resource = Resource {
     headers: &[],
     also: &[],
     problems: &[Kind::Unavailable],
-    route: || routing::get(async || asset(CSS, include_str!("page/style.css"))),
+    route: || routing::get(async |state| asset(state, CSS, include_str!("page/style.css"))),
 };
 
 pub(super) const SCRIPT: Resource = Resource {
     path: "/script.js",
+    verb: Verb::Get,
     summary: "what keeps the page up to date",
     act: Some(Act::Read),
     parameters: &[],
@@ -70,7 +73,7 @@ pub(super) const SCRIPT: Resource = Resource {
     headers: &[],
     also: &[],
     problems: &[Kind::Unavailable],
-    route: || routing::get(async || asset(JAVASCRIPT, include_str!("page/script.js"))),
+    route: || routing::get(async |state| asset(state, JAVASCRIPT, include_str!("page/script.js"))),
 };
 
 /// All of the page comes from here, none of it is a script but that of its own, and nobody frames it.
@@ -85,13 +88,15 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
 ];
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    (HEADERS, [(CONTENT_TYPE, kind)], text).into_response()
+fn asset(State(shared): State<Shared>, kind: &'static str, text: &'static str) -> Result<Response, Problem> {
+    shared.known()?;
+    Ok((HEADERS, [(CONTENT_TYPE, kind)], text).into_response())
 }
 
 /// Answers. The page of thousands of pairs takes tens of milliseconds, during which no probe could be timed on this thread:
 /// it is made on one of its own.
 pub async fn get(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     // What is wrong is said at once; what is right is shown as it is when its turn has come.
     shown::choice(&wanted, &shared.sources.view())?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use super::words::Word;
 use crate::core::assess::{self, assess, slot_lag};
 use crate::core::merge::{ProviderFacts, Standing, Verdict};
@@ -33,6 +33,7 @@ const PARAMETERS: [Described; 3] = [
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/pairs",
+    verb: Verb::Get,
     summary: "all that is known of each region pair",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -232,6 +233,7 @@ fn provider_body(polling: Polling, facts: &ProviderFacts, standing: Standing, no
 
 /// Answers.
 pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Pairs>>, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);

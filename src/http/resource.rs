@@ -12,11 +12,32 @@ use crate::settings::Act;
 /// How something looks: the schema, whose parts the generator keeps.
 pub(super) type Looks = fn(&mut SchemaGenerator) -> Schema;
 
-/// One resource, read with GET.
+/// What is done with a resource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verb {
+    /// It is read.
+    Get,
+    /// It is told to do something.
+    Post,
+}
+
+impl Verb {
+    /// Its word in the OpenAPI document.
+    pub fn label(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::Post => "post",
+        }
+    }
+}
+
+/// One resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resource {
     /// Where it is.
     pub path: &'static str,
+    /// What is done with it.
+    pub verb: Verb,
     /// What it has, in a few words.
     pub summary: &'static str,
     /// What whoever asks has to be allowed; `None` is health, which is answered to anybody.
@@ -36,9 +57,12 @@ pub(super) struct Resource {
 }
 
 impl Resource {
-    /// Its path, and the names of its parameters.
+    /// Its path, and the names of its parameters; what is not read says so.
     pub fn address(&self) -> String {
         let mut address = self.path.to_owned();
+        if self.verb == Verb::Post {
+            address.push_str(" (POST)");
+        }
         for (place, parameter) in self.parameters.iter().enumerate() {
             address.push(if place == 0 { '?' } else { '&' });
             address.push_str(parameter.name);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Described, Resource};
+use super::resource::{Answer, Described, Resource, Verb};
 use crate::core::recent::RECENT_MAX;
 use crate::core::sample::{Origin, Sample};
 use crate::settings::Act;
@@ -23,6 +23,7 @@ const PARAMETERS: [Described; 4] = [
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/samples",
+    verb: Verb::Get,
     summary: "a pair's newest lag samples",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -79,6 +80,7 @@ impl From<Sample> for SampleBody {
 
 /// Answers.
 pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Samples>>, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let (name, source, target) =
         (wanted.required("store")?, wanted.required("source_region")?, wanted.required("target_region")?);

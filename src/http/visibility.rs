@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
-use super::resource::{Answer, Described, Resource, durations, instants};
+use super::resource::{Answer, Described, Resource, Verb, durations, instants};
 use super::words::Word;
 use crate::core::advice::visibility::{self, Lookback, Shown, Visible, Within};
 use crate::core::assess::{State as PairState, assess};
@@ -37,6 +37,7 @@ const PARAMETERS: [Described; 7] = [
 
 pub(super) const RESOURCE: Resource = Resource {
     path: "/api/v1/visibility",
+    verb: Verb::Get,
     summary: "whether a write is visible by now, or within what time",
     act: Some(Act::Read),
     parameters: &PARAMETERS,
@@ -97,6 +98,7 @@ enum Asked {
 
 /// Answers.
 pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<Visibility>>, Problem> {
+    shared.known()?;
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let store = &view.stores[wanted.store(&view)?.ok_or_else(|| Problem::missing("store"))?];

@@ -20,7 +20,8 @@ use crate::core::offset::{Basis, Offset};
 use crate::core::pair::BUCKETS;
 use crate::core::provider::Statistic;
 use crate::core::snapshot::{Measured, PairSnapshot, Seat, StoreSnapshot};
-use crate::core::time::{Span, Wall};
+use crate::core::time::Span;
+use crate::reload::Loaded;
 use crate::telemetry::limit::lines_left_out;
 use crate::view::View;
 
@@ -135,15 +136,14 @@ struct PairRow<'a> {
     labels: Labels,
 }
 
-/// The whole exposition, at the view's moment. `loaded_at` is when the settings in use were read; `None` where they were
-/// refused.
+/// The whole exposition, at the view's moment. `loaded` is what became of the settings.
 ///
 /// Costs about a microsecond a line: call it off the threads that time probes.
 ///
 /// # Errors
 ///
 /// Where `out` takes no more.
-pub fn render(view: &View, loaded_at: Option<Wall>, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(view: &View, loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
     let pairs: Vec<PairRow> = view.stores.iter().flat_map(|store| pair_rows(store, view)).collect();
     let mut page = Page { encoder: TextEncoder::new(), out, written: Ok(()) };
     render_pairs(&mut page, &pairs);
@@ -152,7 +152,7 @@ pub fn render(view: &View, loaded_at: Option<Wall>, out: &mut dyn Write) -> io::
     render_set_up(&mut page, view);
     render_alerts(&mut page, view);
     advice::render(&mut page, view);
-    render_own(&mut page, view, loaded_at);
+    render_own(&mut page, view, loaded);
     let mut own = Vec::new();
     for family in ProcessCollector::for_self().collect() {
         page.encode(family, &mut own);
@@ -397,7 +397,7 @@ fn render_alerts(page: &mut Page, view: &View) {
     );
 }
 
-fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {
+fn render_own(page: &mut Page, view: &View, loaded: &Loaded) {
     let stores = || view.stores.iter().map(|store| (vec![label("store", &store.plan.store)], &store.own));
     page.family(declare::MISSED_TICKS, stores().map(|(labels, own)| (labels, Value::Number(own.missed_ticks as f64))));
     page.family(declare::SCHEDULE_JITTER, stores().map(|(labels, own)| (labels, durations(&own.jitter))));
@@ -438,10 +438,10 @@ fn render_own(page: &mut Page, view: &View, loaded_at: Option<Wall>) {
     let identity = &view.identity;
     page.family(declare::CELL_INFO, one(vec![label("cell", &identity.cell), label("role", identity.role)]));
     page.family(declare::BUILD_INFO, one(vec![label("version", env!("CARGO_PKG_VERSION"))]));
-    let successful = Value::Number(f64::from(u8::from(loaded_at.is_some())));
+    let successful = Value::Number(f64::from(u8::from(loaded.refused.is_none())));
     page.family(declare::CONFIG_LAST_RELOAD_SUCCESSFUL, std::iter::once((Vec::new(), successful)));
     page.family(
         declare::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP,
-        loaded_at.into_iter().map(|at| (Vec::new(), Value::Number(at.unix_seconds_f64()))),
+        loaded.at.into_iter().map(|at| (Vec::new(), Value::Number(at.unix_seconds_f64()))),
     );
 }

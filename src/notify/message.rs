@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 
 use super::Manner;
-use crate::core::alert::{Alert, Key, LABELS, Phase, Remembered, is_ours};
+use crate::core::alert::{Alert, LABELS, Phase, Remembered, is_ours};
 use crate::core::time::{Span, Wall};
 use crate::view::View;
 
@@ -46,11 +46,27 @@ impl Version {
     }
 }
 
-/// Everything that an Alertmanager is to know: what fires or was resolved a while ago, and is this process's to tell.
-pub(super) fn all(view: &View) -> impl Iterator<Item = (&Key, Version)> {
-    let alerts = view.verdicts.alerts.iter();
-    let alerts = alerts.filter(|(key, _)| view.stores.get(key.store).is_some_and(|store| is_ours(store, &key.subject)));
-    alerts.filter_map(|(key, alert)| Some((key, version(alert)?)))
+/// An alert that an Alertmanager is to know.
+pub(super) struct Wanted<'a> {
+    /// It.
+    pub(super) alert: &'a Alert,
+    /// How far it has come.
+    pub(super) version: Version,
+    /// The name of the store that it is about, where that is measured.
+    pub(super) store: Option<&'a str>,
+}
+
+/// What fires or was resolved a while ago, and is this process's to tell.
+pub(super) fn all(view: &View) -> impl Iterator<Item = Wanted<'_>> {
+    view.verdicts.alerts.iter().filter_map(|(key, alert)| {
+        let store = view.stores.get(key.store).filter(|store| is_ours(store, &key.subject))?;
+        Some(Wanted { alert, version: version(alert)?, store: Some(&store.plan.store) })
+    })
+}
+
+/// What is resolved as settings have changed. Whose it was to tell is not known any more.
+pub(super) fn gone(view: &View) -> impl Iterator<Item = Wanted<'_>> {
+    view.verdicts.alerts.gone().filter_map(|alert| Some(Wanted { alert, version: version(alert)?, store: None }))
 }
 
 fn version(alert: &Alert) -> Option<Version> {
@@ -64,7 +80,8 @@ fn version(alert: &Alert) -> Option<Version> {
 }
 
 /// What is sent of an alert at `now`.
-pub(super) fn message(alert: &Alert, version: Version, view: &View, now: Wall, manner: &Manner) -> Message {
+pub(super) fn message(wanted: &Wanted<'_>, view: &View, now: Wall, manner: &Manner) -> Message {
+    let Wanted { alert, version, .. } = wanted;
     let until = now + Span::from(manner.resend).times(EXPIRES_AFTER).max(EXPIRES_MIN);
     // What ends before it began is refused, and a clock that was set back would have it so.
     let (starts_at, ends_at) = match version.resolved_at {

@@ -92,8 +92,9 @@ fn settings_refused(alerts: &AlertSettings) -> Entry {
             alerts,
             name,
             "cell {{ $labels.cell }}: settings were refused".to_owned(),
-            "{{ $value }} processes serve, and measure nothing, as their settings are wrong. Their logs say what is; \
-             `tidegauge check --offline` tells before they start."
+            "{{ $value }} processes have read settings that are wrong. What ran before goes on with the settings of before; \
+             what started with them serves, and measures nothing. Their logs say what is wrong; \
+             `tidegauge check --offline` tells beforehand."
                 .to_owned(),
         ),
     }

@@ -164,6 +164,21 @@ impl ServerSettings {
         }
         notices
     }
+
+    /// The keys that are not what they are in the other: none of them can change while a process runs.
+    pub fn differences(&self, other: &ServerSettings) -> Vec<&'static str> {
+        // Every key, or this does not compile.
+        let ServerSettings { listen, metrics_listen, tls, access, tokens, shutdown_grace } = self;
+        let keys = [
+            ("server.listen", *listen == other.listen),
+            ("server.metrics_listen", *metrics_listen == other.metrics_listen),
+            ("server.tls", *tls == other.tls),
+            ("server.access", *access == other.access),
+            ("server.tokens", *tokens == other.tokens),
+            ("server.shutdown_grace", *shutdown_grace == other.shutdown_grace),
+        ];
+        keys.into_iter().filter(|(_, is_same)| !is_same).map(|(key, _)| key).collect()
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -30,6 +30,7 @@ mod hostile;
 mod lifecycle;
 mod paging;
 mod push;
+mod reload;
 mod stall;
 mod support;
 mod tables;

@@ -78,7 +78,7 @@ pub struct Daemon {
     http: reqwest::Client,
     /// When the process was spawned.
     pub spawned: Instant,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Drop for Daemon {
@@ -115,7 +115,7 @@ impl Daemon {
         command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
         let spawned = Instant::now();
         let child = command.spawn().unwrap();
-        let mut daemon = Daemon { child, address, log, http, spawned, _home: home };
+        let mut daemon = Daemon { child, address, log, http, spawned, home };
         let deadline = spawned + Duration::from_secs(10);
         while daemon.http.get(daemon.url("/-/healthy")).send().await.is_err() {
             if let Some(status) = daemon.child.try_wait().unwrap() {
@@ -215,6 +215,26 @@ impl Daemon {
         self.signal("CONT").await;
     }
 
+    /// Has other settings where it reads them, as an editor or Kubernetes would: at once.
+    pub fn rewrite(&self, toml: &str) {
+        let file = self.home.path().join("tidegauge.toml");
+        let beside = file.with_extension("new");
+        std::fs::write(&beside, toml).unwrap();
+        std::fs::rename(beside, file).unwrap();
+    }
+
+    /// `POST /-/reload`: the status and what it says.
+    pub async fn reload(&self) -> (u16, serde_json::Value) {
+        let request = self.http.post(self.url("/-/reload")).header("content-type", "application/json");
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Sends SIGHUP.
+    pub async fn hang_up(&self) {
+        self.signal("HUP").await;
+    }
+
     async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().await.unwrap();
@@ -225,8 +245,13 @@ impl Daemon {
     pub async fn stop(&mut self) -> (ExitStatus, Duration) {
         let asked = Instant::now();
         self.terminate().await;
+        (self.ended().await, asked.elapsed())
+    }
+
+    /// Waits for an end that was asked for.
+    pub async fn ended(&mut self) -> ExitStatus {
         let status = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
-        (status.expect("it ends on SIGTERM").unwrap(), asked.elapsed())
+        status.expect("it ends on SIGTERM").unwrap()
     }
 
     /// kill -9.

@@ -8,7 +8,7 @@ use tidegauge::http;
 use tokio::time::sleep;
 
 use crate::alerts_http::STALL;
-use crate::gauge::{Answer, Gauge, ask, series};
+use crate::gauge::{Answer, Gauge, ask, refused, series};
 
 const ASK: &str = "/api/v1/advice?store=orders&target_region=eu-west-1";
 
@@ -139,7 +139,7 @@ async fn questions_that_cannot_be_answered_are_refused_with_what_would_be_right(
         let problem = answer.problem(StatusCode::NOT_FOUND, "not_found");
         assert!(problem.contains(hint), "{uri}: {problem}");
     }
-    let refused = tidegauge::http::Shared::refused(gauge.shared.sources.clone(), "no stores".into());
+    let refused = refused(&gauge.shared);
     for method in [Method::GET, Method::HEAD] {
         let answer = ask(http::full(refused.clone()), method, &format!("{ASK}&max_staleness=5s")).await;
         assert_eq!((answer.status, answer.header("tidegauge-decision")), (StatusCode::SERVICE_UNAVAILABLE, None));

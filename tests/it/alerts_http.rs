@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value as Json, json};
 use tidegauge::core::alert::{Per, Rule, Signal};
-use tidegauge::http::{self, Shared};
+use tidegauge::http;
 use tokio::time::sleep;
 
-use crate::gauge::{Gauge, ask, series, settings};
+use crate::gauge::{Gauge, ask, refused, series, settings};
 
 /// From 00:00:30 to 00:04:30 nothing arrives from one region in another.
 pub const STALL: &str = "[[stores.simulated.events]]\nkind = \"stall\"\nsource_region = \"us-east-1\"\n\
@@ -153,8 +153,7 @@ async fn a_value_that_no_alert_can_have_is_refused_with_those_that_it_can() {
 
 #[tokio::test(start_paused = true)]
 async fn where_settings_were_refused_that_is_the_answer_and_no_empty_list() {
-    let sources = Gauge::judging("").stop().sources;
-    let shared = Shared::refused(sources, "colour is not known".to_owned());
+    let shared = refused(&Gauge::judging("").stop());
     for path in ["/api/v1/alerts", "/api/v1/events"] {
         let answer = ask(http::full(shared.clone()), axum::http::Method::GET, path).await;
         let says = answer.problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable");

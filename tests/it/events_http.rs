@@ -17,7 +17,7 @@ use tokio_stream::StreamExt;
 use tower::ServiceExt;
 
 use crate::alerts_http::STALL;
-use crate::gauge::{Gauge, STARTED, ask};
+use crate::gauge::{Gauge, ask, shared};
 
 /// As many as may listen at once.
 const LISTENERS_MAX: usize = 32;
@@ -31,6 +31,13 @@ pub struct Heard {
     pub name: String,
     id: Option<u64>,
     pub data: Json,
+}
+
+impl Heard {
+    /// Its number.
+    pub fn id(&self) -> Option<u64> {
+        self.id
+    }
 }
 
 impl Listener {
@@ -69,9 +76,9 @@ impl Listener {
 
 /// A gauge whose judge says what the test says.
 pub fn judged() -> (Judge, Shared) {
-    let (judge, judged) = judging::channels();
     let sources = Gauge::judging("").stop().sources;
-    (judge, Shared::new(Sources { judged, ..(*sources).clone() }, STARTED))
+    let (judge, judged) = judging::channels((*sources.seen().scene).clone());
+    (judge, shared(Sources { judged, clock: sources.clock }))
 }
 
 pub fn event(number: u64, store: &str, from: Option<State>) -> Event {

@@ -22,11 +22,14 @@ use tidegauge::core::time::{Span, Wall};
 use tidegauge::driver;
 use tidegauge::http::{self, Shared};
 use tidegauge::judging;
+use tidegauge::measuring::Changes;
 use tidegauge::providers::{Nobody, Provider};
+use tidegauge::reload::{Loaded, Reloads};
 use tidegauge::settings::{Settings, StoreKind, StoreSettings};
 use tidegauge::stores::simulated::SimulatedStore;
 use tidegauge::stores::{self, Store};
-use tidegauge::view::{Identity, Sources};
+use tidegauge::view::{Identity, Scene, Sources};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
@@ -94,11 +97,11 @@ impl Gauge {
         }
         let mut verdicts = Verdicts::default();
         let snapshot = driver.snapshots.borrow().clone();
-        let (judge, judged) = judging::channels();
-        let sources = sources(settings, driver, judged, clock);
-        judge::step(&mut verdicts, &[], &sources.policies, std::iter::once(&*snapshot), clock.now());
+        let scene = scene(settings, driver);
+        judge::step(&mut verdicts, &[], &scene.policies, std::iter::once(&*snapshot), clock.now());
+        let (judge, judged) = judging::channels(scene);
         judge.publish(verdicts);
-        Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
+        Gauge { shared: shared(Sources { judged, clock }), stop: stop.drop_guard() }
     }
 
     /// One whose judge judges by the rules of the settings from now on; `more` is more settings of its store.
@@ -107,10 +110,9 @@ impl Gauge {
         let clock = Clock::start_virtual(STARTED);
         let stop = CancellationToken::new();
         let driver = start(&settings.stores[0], plan(&settings.stores[0]), Nobody, clock, &stop);
-        let (judge, judged) = judging::channels();
-        let sources = sources(&settings, driver, judged, clock);
-        tokio::spawn(judge.run(sources.clone(), settings.alerts.rules.clone(), stop.clone()));
-        Gauge { shared: Shared::new(sources, STARTED), stop: stop.drop_guard() }
+        let (judge, judged) = judging::channels(scene(&settings, driver));
+        tokio::spawn(judge.run(clock, stop.clone()));
+        Gauge { shared: shared(Sources { judged, clock }), stop: stop.drop_guard() }
     }
 
     /// Tells its tasks to stop; what it serves is served on.
@@ -219,17 +221,34 @@ impl Store for Common {
     }
 }
 
-pub fn sources(settings: &Settings, driver: driver::Driver, judged: judging::Judged, clock: Clock) -> Sources {
+/// What is measured of one store.
+pub fn scene(settings: &Settings, driver: driver::Driver) -> Scene {
     let identity = Identity { cell: "a-cell".into(), role: "gauge", runbooks: "docs/runbooks".into() };
-    Sources {
+    Scene {
         snapshots: vec![driver.snapshots],
-        judged,
         policies: [settings.stores[0].advice.clone()].into(),
+        rules: settings.alerts.rules.clone(),
         advised: Arc::new(Advised::of(["orders".into()])),
-        clock,
         identity: Arc::new(identity),
         notifications: Arc::default(),
     }
+}
+
+/// Of settings that are right, and in which nothing ever changes.
+pub fn shared(sources: Sources) -> Shared {
+    let (reloads, mut asked) = Reloads::channel();
+    tokio::spawn(async move {
+        while let Some(asked) = asked.recv().await {
+            let _ = asked.send(Ok(Changes { kept: vec!["orders".to_owned()], ..Changes::default() }));
+        }
+    });
+    Shared::new(sources, watch::channel(Loaded::at(STARTED)).1, reloads)
+}
+
+/// Of settings that were refused.
+pub fn refused(shared: &Shared) -> Shared {
+    let loaded = watch::channel(Loaded::refused("colour is not known")).1;
+    Shared::new(shared.sources.clone(), loaded, shared.reloads.clone())
 }
 
 #[derive(Debug)]

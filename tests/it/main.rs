@@ -40,5 +40,6 @@ mod notify;
 mod openapi;
 mod page;
 mod page_pair;
+mod reload;
 mod rules;
 mod visibility_http;

@@ -2,6 +2,7 @@
 
 use tokio::time::sleep;
 
+mod changes;
 mod takeover;
 mod wire;
 mod world;

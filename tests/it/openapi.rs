@@ -11,14 +11,14 @@ use serde_json::{Value as Json, json};
 use tidegauge::core::assess::State;
 use tidegauge::core::model::{Failure, Reason};
 use tidegauge::core::provider::{Question, Reading};
-use tidegauge::http::{self, Shared};
+use tidegauge::http;
 use tidegauge::providers::Provider;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::alerts_http::STALL;
 use crate::events_http::{Listener, event, judged};
-use crate::gauge::{Gauge, ask};
+use crate::gauge::{Gauge, ask, refused};
 use crate::http::{Exaggerates, POLLING};
 
 mod described;
@@ -68,7 +68,7 @@ async fn whatever_is_served_is_in_the_document_and_on_the_page() {
 #[tokio::test(start_paused = true)]
 async fn the_document_is_there_whatever_became_of_the_settings_and_not_for_who_is_outside() {
     let gauge = Gauge::after(Duration::ZERO, 1).await;
-    let refused = Shared::refused(gauge.shared.sources.clone(), "colour is not known".to_owned());
+    let refused = refused(&gauge.shared);
     let (one, other) = (Described::by(gauge.full()).await, Described::by(http::full(refused)).await);
     assert_eq!(one.document, other.document);
     let outside = http::metrics_only(gauge.shared.clone());
@@ -208,13 +208,14 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
 #[tokio::test(start_paused = true)]
 async fn problems_are_what_the_document_says() {
     let gauge = Gauge::after(Duration::ZERO, 1).await;
-    let refused = Shared::refused(gauge.shared.sources.clone(), "colour is not known".to_owned());
+    let refused = refused(&gauge.shared);
     let mut described = Described::by(gauge.full()).await;
     let paths: Vec<String> = described.paths().into_iter().map(str::to_owned).collect();
     for path in &paths {
         let answer = described.asks(http::full(refused.clone()), path).await;
-        let is_known_all_the_same = ["/metrics", "/-/healthy", DOCUMENT].contains(&path.as_str());
-        assert_eq!(answer.status.is_success(), is_known_all_the_same, "{path}");
+        let is_known_all_the_same = ["/metrics", "/-/healthy", "/-/reload", DOCUMENT].contains(&path.as_str());
+        let status = if is_known_all_the_same { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        assert_eq!(answer.status, status, "{path}");
     }
     for question in [
         "pairs?store=nosuch",

@@ -9,7 +9,6 @@ use crate::core::assess::State;
 use crate::core::audit::{Finding, Kind};
 use crate::core::model::RegionId;
 use crate::core::snapshot::StoreSnapshot;
-use std::collections::BTreeMap;
 
 /// The labels of an alert.
 pub(super) fn labels(rule: &Rule, severity: Severity, store: &StoreSnapshot, subject: &Subject) -> Labels {
@@ -45,12 +44,11 @@ pub(super) fn labels(rule: &Rule, severity: Severity, store: &StoreSnapshot, sub
 }
 
 /// Which alert has these labels; `None` where no rule, store or region of this gauge is meant.
-pub(super) fn key_of<'a>(
+pub(super) fn key_of<'a, 'b>(
     rules: &[Rule],
     stores: impl Iterator<Item = &'a StoreSnapshot>,
-    labels: &BTreeMap<String, String>,
+    get: &dyn Fn(&str) -> Option<&'b str>,
 ) -> Option<(Key, &'a StoreSnapshot)> {
-    let get = |name: &str| labels.get(name).map(String::as_str);
     let (name, severity, wanted) = (get("alertname")?, get("severity")?, get("store")?);
     let (place, store) = stores.enumerate().find(|(_, store)| *store.plan.store == *wanted)?;
     let (number, rule) = rules.iter().enumerate().find(|(_, rule)| *rule.name == *name)?;

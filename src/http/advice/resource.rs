@@ -7,7 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use super::{As, Body, get};
 use crate::core::advice::{Basis, Decision, RestsOn};
 use crate::http::answer::Kind;
-use crate::http::resource::{Answer, Described, Resource, durations, instants};
+use crate::http::resource::{Answer, Described, Resource, Verb, durations, instants};
 use crate::http::words::{Word, one_of};
 use crate::settings::Act;
 
@@ -34,6 +34,7 @@ pub(super) const PARAMETERS: [Described; 9] = [
 
 pub(in crate::http) const RESOURCE: Resource = Resource {
     path: "/api/v1/advice",
+    verb: Verb::Get,
     summary: "which read to make: here, elsewhere, none",
     act: Some(Act::Read),
     parameters: &PARAMETERS,

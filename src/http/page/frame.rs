@@ -7,6 +7,7 @@ use super::{PATH, SCRIPT, STYLE, pair, store, words};
 use crate::core::alert::{self, Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::alerts::PHASES;
+use crate::http::resource::Verb;
 use crate::http::resources;
 
 /// Without the script the page is asked for anew so often, in seconds.
@@ -230,7 +231,7 @@ fn elsewhere() -> Markup {
             ul {
                 @for resource in resources().filter(|resource| !own.contains(&resource.path)) {
                     li {
-                        @if resource.parameters.iter().any(|parameter| parameter.required) {
+                        @if resource.verb != Verb::Get || resource.parameters.iter().any(|parameter| parameter.required) {
                             code { (resource.path) }
                         } @else {
                             a href=(resource.path.trim_start_matches('/')) { code { (resource.path) } }

@@ -103,7 +103,8 @@ pub struct Series {
 pub struct Metrics(pub Vec<Series>);
 
 impl Metrics {
-    pub(super) fn parse(text: &str) -> Metrics {
+    /// Reads one.
+    pub fn parse(text: &str) -> Metrics {
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         Metrics(lines.map(series).collect())
     }

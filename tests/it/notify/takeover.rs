@@ -150,7 +150,7 @@ async fn a_standby_asks_and_tells_nothing_until_it_has_the_seat() {
     let standby = Process::start(&world, false, std::slice::from_ref(&fake));
     world.until(seconds(60.0)).await;
     assert_eq!((active.firing(), standby.firing()), (1, 1), "both see it");
-    assert_eq!(standby.sources.notifications[0].results(), [("sent", 0), ("failed", 0)]);
+    assert_eq!(standby.sources.seen().scene.notifications[0].results(), [("sent", 0), ("failed", 0)]);
     let began = beginnings(&fake);
     active.end(&world).await;
     sleep(seconds(3.0)).await;

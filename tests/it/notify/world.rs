@@ -17,7 +17,7 @@ use tidegauge::notify::{self, Known, Manner, Message, Notifications, Receiver, T
 use tidegauge::providers::Nobody;
 use tidegauge::settings::{Settings, StoreKind};
 use tidegauge::stores::simulated::SimulatedStore;
-use tidegauge::view::{Identity, Sources};
+use tidegauge::view::{Identity, Scene, Sources};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -40,7 +40,7 @@ pub const STALL: &str = "{ kind = \"stall\", source_region = \"us-east-1\", targ
 pub struct World {
     pub clock: Clock,
     rules: Arc<[Rule]>,
-    snapshots: watch::Receiver<Arc<StoreSnapshot>>,
+    pub snapshots: watch::Receiver<Arc<StoreSnapshot>>,
     _stop: DropGuard,
 }
 
@@ -115,14 +115,20 @@ impl Process {
         tasks.spawn(async move {
             stopped.run_until_cancelled(relay).await;
         });
-        let (judge, judged) = judging::channels();
         let identity = Arc::new(Identity { cell: "a-cell".into(), role: "gauge", runbooks: "https://runbooks".into() });
         let notifications = receivers.iter().map(|receiver| Arc::new(Notifications::to(receiver.name))).collect();
-        let (policies, advised) = (Arc::default(), Arc::new(Advised::of([])));
-        let snapshots = vec![snapshots];
-        let sources = Sources { snapshots, judged, policies, advised, clock: world.clock, identity, notifications };
-        tasks.spawn(judge.run(sources.clone(), world.rules.clone(), stop.clone()));
-        for (receiver, counts) in receivers.iter().zip(sources.notifications.iter()) {
+        let scene = Scene {
+            snapshots: vec![snapshots],
+            policies: Arc::default(),
+            rules: world.rules.clone(),
+            advised: Arc::new(Advised::of([])),
+            identity,
+            notifications,
+        };
+        let (judge, judged) = judging::channels(scene.clone());
+        let sources = Sources { judged, clock: world.clock };
+        tasks.spawn(judge.run(world.clock, stop.clone()));
+        for (receiver, counts) in receivers.iter().zip(scene.notifications.iter()) {
             let labels = BTreeMap::from([("environment".to_owned(), "tests".to_owned())]);
             let manner = Manner { resend: RESEND, labels };
             tasks.spawn(notify::run(receiver.clone(), sources.clone(), counts.clone(), manner, stop.clone()));
@@ -131,12 +137,12 @@ impl Process {
     }
 
     pub fn firing(&self) -> usize {
-        let verdicts = self.sources.judged.verdicts.borrow().clone();
+        let verdicts = self.sources.seen().verdicts;
         verdicts.alerts.iter().filter(|(_, alert)| alert.phase() == Phase::Firing).count()
     }
 
     pub fn failed(&self, place: usize) -> u64 {
-        self.sources.notifications[place].results()[1].1
+        self.sources.seen().scene.notifications[place].results()[1].1
     }
 
     /// Ends it, as a signal would. Returns how long that took.

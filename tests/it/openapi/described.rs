@@ -53,7 +53,12 @@ impl Described {
     }
 
     pub fn operation(&self, path: &str) -> &Json {
-        &self.document["paths"][path]["get"]
+        &self.document["paths"][path][self.verb(path)]
+    }
+
+    /// The word for what is done with it, HEAD aside.
+    pub fn verb(&self, path: &str) -> &'static str {
+        if self.document["paths"][path].get("post").is_some() { "post" } else { "get" }
     }
 
     pub fn parameters(&self, path: &str) -> &[Json] {
@@ -113,7 +118,7 @@ impl Described {
 
     /// Asks for all that is of interest in any gauge.
     pub async fn asks_the_usual(&mut self, router: Router) {
-        for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/alerts", "/api/v1/events"] {
+        for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/alerts", "/api/v1/events"] {
             assert_eq!(self.asks(router.clone(), path).await.status, StatusCode::OK, "{path}");
         }
         self.asks(router.clone(), "/api/v1/pairs?colour=blue").await;
@@ -136,10 +141,13 @@ impl Described {
     /// Asks, and holds status, headers and body against the document.
     pub async fn asks(&mut self, router: Router, uri: &str) -> Answer {
         let path = uri.split('?').next().unwrap();
-        let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
+        let verb = self.verb(path);
+        let request = Request::builder().method(verb.to_uppercase().as_str()).uri(uri);
+        // What is told to do something has to be told so.
+        let request = if verb == "post" { request.header(CONTENT_TYPE, "application/json") } else { request };
+        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let place = ["paths", path, "get", "responses", status.as_str()];
+        let place = ["paths", path, verb, "responses", status.as_str()];
         let described = place.iter().fold(&self.document, |part, name| &part[*name]).clone();
         assert!(described.is_object(), "{uri} answers {status}, of which the document knows nothing");
         let kind = headers[CONTENT_TYPE].to_str().unwrap().to_owned();

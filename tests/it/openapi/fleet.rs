@@ -11,11 +11,12 @@ use tidegauge::providers::Nobody;
 use tidegauge::settings::StoreKind;
 use tidegauge::stores::simulated::SimulatedStore;
 use tidegauge::stores::{Answer, Store};
+use tidegauge::view::Sources;
 use tidegauge::{driver, judging};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::gauge::{REGIONS, STARTED, plan, settings, sources};
+use crate::gauge::{REGIONS, STARTED, plan, scene, settings, shared};
 
 /// A store that several gauges share.
 struct Together(Arc<SimulatedStore>);
@@ -55,5 +56,6 @@ pub async fn one_of_a_fleet(elapsed: Duration, stop: &CancellationToken) -> Shar
         drivers.push(driver::start(store, Nobody, plan, clock, stop.clone(), Duration::from_secs(1)));
     }
     sleep(elapsed).await;
-    Shared::new(sources(&settings, drivers.remove(0), judging::channels().1, clock), STARTED)
+    let (_, judged) = judging::channels(scene(&settings, drivers.remove(0)));
+    shared(Sources { judged, clock })
 }
