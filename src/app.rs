@@ -83,6 +83,8 @@ pub struct Gauge {
     running: Running,
     grace: Duration,
     server: ServerSettings,
+    /// Whether the listeners are not as those say, as a file was of no use.
+    is_shut: bool,
     log: LogSettings,
     measuring: Measuring,
     loaded: watch::Sender<Loaded>,
@@ -101,11 +103,12 @@ impl Gauge {
         let clock = Clock::start();
         let read_at = clock.wall();
         let mut server = settings.server.clone();
+        let mut is_shut = false;
         let keys = match Keys::load(&server) {
             Err(error) if refused.is_some() => {
                 // That the settings were refused is to be served all the same, and nothing else.
                 tracing::error!(%error, "listeners are plain, and shut away from loopback");
-                server = server.shut();
+                (server, is_shut) = (server.shut(), true);
                 Keys::load(&server)?
             }
             loaded => loaded?,
@@ -137,7 +140,7 @@ impl Gauge {
         let (stores, pairs) = (settings.stores.len(), settings.pair_count());
         tracing::info!(listen = %server.listen, stores, pairs, "measuring");
         let (grace, log) = (server.shutdown_grace, settings.log);
-        Ok(Gauge { clock, running, grace, server, log, measuring, loaded, asked, hanging: None })
+        Ok(Gauge { clock, running, grace, server, is_shut, log, measuring, loaded, asked, hanging: None })
     }
 
     /// Reads the settings anew whenever that is asked for, once at a time. Ends when nobody can ask any more.
@@ -195,15 +198,19 @@ impl Gauge {
     }
 
     async fn take(&mut self, settings: &Settings) -> Result<Changes, String> {
+        if self.is_shut {
+            return Err(
+                "the listeners were started without what [server] says, as a file was of no use; restart the process"
+                    .to_owned(),
+            );
+        }
         let mut fixed = self.server.differences(&settings.server);
         if settings.log.format != self.log.format {
             fixed.push("log.format");
         }
         if !fixed.is_empty() {
             let keys = fixed.join(", ");
-            return Err(format!(
-                "{keys}: cannot change while the process runs; restart it, or put back what was there"
-            ));
+            return Err(format!("{keys}: cannot change while the process runs; restart it"));
         }
         let changes = self.measuring.change(settings).await.map_err(|error| format!("{error:#}"))?;
         if settings.log != self.log {

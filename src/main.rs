@@ -17,6 +17,8 @@ use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
+/// Tokio's own 61 are some milliseconds of work, where they are connections.
+const TASKS_BETWEEN_EVENTS: u32 = 8;
 /// What `check` found: nothing worse than this.
 const EXIT_WARNINGS: u8 = 1;
 const EXIT_ERRORS: u8 = 2;
@@ -160,7 +162,12 @@ fn run(
         Ok(signals) => signals,
         Err(error) => return failed(&error),
     };
-    let (settings, refused) = match origin.read() {
+    let read = origin.read().and_then(|settings| {
+        // What the listeners need has to be there at the start; afterwards they look after it.
+        Keys::load(&settings.server).map_err(|error| error.to_string())?;
+        Ok(settings)
+    });
+    let (settings, refused) = match read {
         Ok(settings) => (settings, None),
         Err(refused) => {
             eprintln!("{refused}");
@@ -190,7 +197,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn runtime() -> Option<Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // A crowd at the listeners must not make timers late: they are looked at after so many tasks.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_EVENTS).build();
     runtime.inspect_err(|error| eprintln!("tidegauge: cannot start: {error}")).ok()
 }
 

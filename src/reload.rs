@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::time::Wall;
-use crate::http::keys::Keys;
 use crate::measuring::Changes;
 use crate::settings::Settings;
 
@@ -33,8 +32,6 @@ impl Origin {
         };
         let settings = settings.map_err(|error| error.to_string())?;
         settings.runnable().map_err(|obstacle| format!("tidegauge: {obstacle}"))?;
-        // The files that the listeners need, too.
-        Keys::load(&settings.server).map_err(|error| error.to_string())?;
         Ok(settings)
     }
 }

@@ -21,6 +21,8 @@ mod tests;
 pub const BODY_MAX: usize = 4 * 1_024;
 /// What a browser says of where a request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// And of what for.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What is known of whoever is at the other end of a connection.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +76,7 @@ impl Guard {
         // browser could be made to read there, metrics are guarded by a token where that matters.
         if matches!(act, Some(Act::Read | Act::Operate)) {
             self.is_meant(request)?;
+            is_no_page_of_others(headers)?;
         }
         if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
             is_from_here(headers)?;
@@ -172,6 +175,16 @@ fn bearer(headers: &HeaderMap) -> Shown<'_> {
             Shown::Token(token.trim_ascii())
         }
         _ => Shown::SomethingElse,
+    }
+}
+
+/// A link may lead here; what another site's page has a browser fetch on the side is of no use to anybody, and may take the
+/// places of those who listen to events.
+fn is_no_page_of_others(headers: &HeaderMap) -> Result<(), Problem> {
+    let says = |name: &HeaderName, word: &str| headers.get_all(name).iter().any(|value| value == word);
+    match says(&SEC_FETCH_SITE, "cross-site") && !says(&SEC_FETCH_MODE, "navigate") {
+        true => Err(Problem::forbidden("this comes from a page of another site, which may not read here")),
+        false => Ok(()),
     }
 }
 

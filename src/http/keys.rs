@@ -1,8 +1,6 @@
 //! What listeners have from files: their certificate, who signs those of clients, the digests of tokens. The files are read
 //! again and again, as whoever renews them tells nobody; what is no good then leaves the old in place.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,14 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::guard::Guard;
 use super::listen::Door;
+use crate::settings::file;
 use crate::settings::{Act, Digest, ServerSettings, TlsSettings, TokenDigest, TokenSettings};
 
 mod tls;
 
 /// How often the files are looked at. Kubernetes takes a minute or so to renew them, and the old ones are good for longer.
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Bytes of a file. A chain of certificates has some thousands.
-const FILE_MAX: u64 = 1_024 * 1_024;
 
 /// Why the files that settings name are of no use: each with its key and what to do, a line each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,8 +172,8 @@ impl Keys {
                     (known[index].digest, is_new) = (Some(digest), true);
                     tracing::info!(token = token.name, "a token is renewed");
                 }
-                // Who takes it away means to.
-                Err(_) if !path.exists() => {
+                // Who takes it away means to. What cannot be looked at may be back soon.
+                Err(_) if path.try_exists().is_ok_and(|is_there| !is_there) => {
                     (known[index].digest, is_new) = (None, true);
                     tracing::warn!(token = token.name, file = %path.display(), "a token's file is gone, and so is the token");
                 }
@@ -206,21 +203,12 @@ fn read_digest(key: &str, path: &Path) -> (Seen, Result<Digest, String>) {
 
 /// What is in a file.
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let file = path.display();
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(bytes)
-    };
-    match read() {
-        Ok(bytes) if bytes.len() as u64 > FILE_MAX => {
-            Err(format!("{key}: {file} is too large; name the file that was meant, of at most 1 MB"))
-        }
-        Ok(bytes) => Ok(bytes),
-        Err(error) => Err(format!(
+    file::read(path).map_err(|error| {
+        let file = path.display();
+        format!(
             "{key}: {file} cannot be read ({error}); put the file there, or let the user that tidegauge runs as read it"
-        )),
-    }
+        )
+    })
 }
 
 fn fingerprint(bytes: &[u8]) -> Vec<u8> {

@@ -24,7 +24,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,11 @@ pub async fn serve(listener: TcpListener, router: Router, door: Door, stop: Canc
             accepted = listener.accept(), if is_open => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => places.give_one(stream, peer.ip(), &router, &door, &stop),
+            Ok((stream, peer)) => {
+                places.give_one(stream, peer.ip(), &router, &door, &stop);
+                // Of a crowd one at a time: a probe's timer may be waiting for this thread.
+                yield_now().await;
+            }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "a connection could not be accepted");
@@ -140,7 +144,7 @@ impl Places {
         let now = self.clock.mono();
         let count = self.guests.len();
         count < CONNECTIONS_MAX
-            || (count < CONNECTIONS_MAX + LEAVING_MAX && self.guests.values().any(|guest| guest.may_be_sent_away(now)))
+            || (count < CONNECTIONS_MAX + LEAVING_MAX && guest::who_gives_way(self.guests.values(), now).is_some())
     }
 
     /// Lets somebody in, in the place of another if need be.

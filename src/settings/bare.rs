@@ -28,20 +28,23 @@ pub(super) fn server(text: Option<&str>, environment: HashMap<String, String>) -
 pub(super) fn bare(text: Option<&str>, environment: HashMap<String, String>) -> Option<Settings> {
     // They have been reported by whoever refused the settings.
     let problems = Problems::of_file("settings");
-    let merged = sources::merge(text, environment.clone(), &problems)
-        .or_else(|| sources::merge(None, environment, &problems))?;
+    let whole = sources::merge(text, environment.clone(), &problems);
+    let is_whole = whole.is_some();
+    let merged = whole.or_else(|| sources::merge(None, environment, &problems))?;
     let mut root = Section::root(merged, &problems);
     let on_bad_settings = root.choice("on_bad_settings", &OnBadSettings::WORDS)?;
     if on_bad_settings != OnBadSettings::Serve {
         return None;
     }
     let role = root.choice("role", &Role::WORDS).unwrap_or(Role::Gauge);
+    let server = ServerSettings::read(root.section_or_empty("server"));
     Some(Settings {
         role,
         on_bad_settings,
         clock: ClockSettings::read(root.section_or_empty("clock")),
         cell: CellSettings::read(root.section_or_empty("cell")),
-        server: ServerSettings::read(root.section_or_empty("server")),
+        // Whom a file that cannot be read was to keep out nobody knows.
+        server: if is_whole { server } else { server.shut() },
         log: LogSettings::read(root.section_or_empty("log")),
         prices: PriceSettings::read(root.section_or_empty("prices")),
         alerts: AlertSettings::read(root.section_or_empty("alerts")),

@@ -19,6 +19,7 @@ mod clock;
 mod cosmos;
 mod dynamodb;
 mod error;
+pub mod file;
 mod heartbeat;
 mod local;
 mod log;
@@ -143,7 +144,7 @@ impl Settings {
         let environment = sources::process_environment();
         let Some(path) = path else { return Settings::from_sources(None, environment) };
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match file::read_text(path) {
             Ok(text) => Settings::from_sources(Some((&name, &text)), environment),
             Err(error) => Err(SettingsError::single(name, unreadable(&error))),
         }
@@ -152,14 +153,14 @@ impl Settings {
     /// What is left of settings that [`Settings::load`] refused, or that cannot be run, where they say
     /// `on_bad_settings = "serve"`: where to listen, and no stores. `None` where the process is to end.
     pub fn bare(path: Option<&Path>) -> Option<Settings> {
-        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        let text = path.and_then(|path| file::read_text(path).ok());
         bare::bare(text.as_deref(), sources::process_environment())
     }
 
     /// Where a process with these settings listens, as far as that can be read: for `tidegauge health`, which has to find it
     /// whatever became of the settings since it was started.
     pub fn server_of(path: Option<&Path>) -> ServerSettings {
-        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        let text = path.and_then(|path| file::read_text(path).ok());
         bare::server(text.as_deref(), sources::process_environment())
     }
 

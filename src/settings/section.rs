@@ -268,7 +268,7 @@ impl<'p> Section<'p> {
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(&self) {
         for (key, value) in self.values.iter().filter(|(key, _)| !self.known.contains(&key.as_str())) {
             let help = match suggest::nearest(key, &self.known) {
                 Some(known) => format!("did you mean `{known}`?"),

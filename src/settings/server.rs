@@ -95,12 +95,12 @@ impl ServerSettings {
         if section.problem_count() == count_before {
             server.check_that_somebody_may(&section);
         }
+        section.finish();
         if section.problem_count() > count_before {
             // Of these settings no more is used than where to say that they were refused: nobody who was to be kept out is to
             // get in by that.
             server = server.shut();
         }
-        section.finish();
         server
     }
 

@@ -83,7 +83,7 @@ fn usable(environment: HashMap<String, String>, problems: &Problems) -> HashMap<
     ours.into_iter().collect()
 }
 
-/// What the TOML parser says, without the wrapping.
+/// What the TOML parser says, without the wrapping, and without the line that it shows: there may be a secret in it.
 fn not_toml(error: ConfigError) -> String {
     let ConfigError::FileParse { cause, .. } = error else { return error.to_string() };
     // The only complaint that comes without a line and a column, and without the number.
@@ -91,5 +91,9 @@ fn not_toml(error: ConfigError) -> String {
         true => format!("; whole numbers go from {} to {}", i64::MIN, i64::MAX),
         false => String::new(),
     };
-    format!("not TOML that can be read: {}{hint}", cause.to_string().trim_end())
+    let said = cause.to_string();
+    let is_shown =
+        |line: &&str| line.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ' ').starts_with('|');
+    let said: Vec<&str> = said.lines().filter(|line| !is_shown(line)).map(str::trim).collect();
+    format!("not TOML that can be read: {}{hint}", said.join("; "))
 }

@@ -86,6 +86,20 @@ fn a_page_of_another_site_changes_nothing() {
 }
 
 #[test]
+fn a_page_of_another_site_reads_nothing_and_a_link_leads_here() {
+    let open = guard("", LOOPBACK);
+    for (headers, becomes) in [
+        (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"], Ok(())),
+        (["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"], Ok(())),
+        (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"], Err(Kind::Forbidden)),
+        (["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"], Err(Kind::Forbidden)),
+    ] {
+        let all = [&[HOST_IS_OURS], &headers[..]].concat();
+        assert_eq!(asks(&open, Method::GET, Act::Read, &all), becomes, "{all:?}");
+    }
+}
+
+#[test]
 fn names_that_somebody_else_can_have_are_refused_but_for_the_metrics() {
     let hosts = guard("[server.access]\nhosts = [\"gauge.example\"]\n", LOOPBACK);
     for act in [Act::Read, Act::Operate] {

@@ -18,6 +18,9 @@ const IDLE_MAX: Span = Span::from_millis(360_000);
 const BLOCKED_MAX: Span = Span::from_millis(20_000);
 /// A request that is served may not be sent away for so long, whoever waits.
 const SERVED_MIN: Span = Span::from_millis(30_000);
+/// Nor may it where its peer has no more connections than these; who has more, all of them with requests that wait for their
+/// turn, would shut everybody else out.
+const PEER_SERVED_MAX: usize = 32;
 /// Who has just come is about to ask.
 const FRESH: Span = Span::from_millis(10);
 
@@ -124,13 +127,6 @@ impl Guest {
         is_for || state.blocked.is_some_and(|since| now - since > BLOCKED_MAX)
     }
 
-    /// Whether it may be ended for somebody who waits.
-    pub fn may_be_sent_away(&self, now: Mono) -> bool {
-        let state = self.state();
-        let least = if state.phase == Phase::Served { SERVED_MIN } else { FRESH };
-        !self.leave.is_cancelled() && now - state.since > least
-    }
-
     fn becomes(&self, phase: Phase) {
         let since = self.clock.mono();
         self.change(|state| *state = State { phase, since, ..*state });
@@ -148,17 +144,27 @@ impl Guest {
 /// Who gives way to somebody who waits: of those that have no request under way, if there are any, one of the peer that has
 /// most of them, and of its connections the one that has been so for longest.
 pub(super) fn who_gives_way<'a>(guests: impl Iterator<Item = &'a Arc<Guest>>, now: Mono) -> Option<&'a Arc<Guest>> {
-    let all: Vec<(State, &Arc<Guest>)> =
-        guests.filter(|guest| guest.may_be_sent_away(now)).map(|guest| (guest.state(), guest)).collect();
-    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-    for (state, guest) in &all {
-        *counts.entry(household(guest.peer)).or_default() += usize::from(state.phase != Phase::Served);
+    let staying = guests.filter(|guest| !guest.leave.is_cancelled());
+    let all: Vec<(State, IpAddr, &Arc<Guest>)> =
+        staying.map(|guest| (guest.state(), household(guest.peer), guest)).collect();
+    // By those that have no request under way, and all of them.
+    let mut counts: HashMap<IpAddr, (usize, usize)> = HashMap::new();
+    for (state, household, _) in &all {
+        let (waiting, count) = counts.entry(*household).or_default();
+        *waiting += usize::from(state.phase != Phase::Served);
+        *count += 1;
     }
-    let rank = |(state, guest): &(State, &Arc<Guest>)| {
-        let count = counts.get(&household(guest.peer)).copied().unwrap_or_default();
-        (state.phase != Phase::Served, count, now - state.since)
-    };
-    all.into_iter().max_by_key(rank).map(|(_, guest)| guest)
+    let ranked = all.into_iter().filter_map(|(state, household, guest)| {
+        let (waiting, count) = counts.get(&household).copied().unwrap_or_default();
+        let (is_served, age) = (state.phase == Phase::Served, now - state.since);
+        let may_go = match is_served {
+            true => age > SERVED_MIN || count > PEER_SERVED_MAX,
+            false => age > FRESH,
+        };
+        let rank = (!is_served, if is_served { count } else { waiting }, age);
+        may_go.then_some((rank, guest))
+    });
+    ranked.max_by_key(|(rank, _)| *rank).map(|(_, guest)| guest)
 }
 
 /// Whoever has one address of IPv6 has all that begin so.
@@ -233,6 +239,19 @@ mod tests {
         guest.heard();
         advance(Duration::from_secs(6)).await;
         assert!(guest.overstays(clock.mono()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_whose_requests_all_wait_for_their_turn_gives_way_to_another() {
+        let clock = Clock::start_virtual(Wall::from_micros(0));
+        let mut all = guests(&[[10, 0, 0, 2]; PEER_SERVED_MAX], clock);
+        all.iter().for_each(|guest| guest.begins());
+        assert!(who_gives_way(all.iter(), clock.mono()).is_none(), "so many may be served at once");
+        all.extend(guests(&[[10, 0, 0, 1]; PEER_SERVED_MAX + 1], clock));
+        all.iter().for_each(|guest| guest.begins());
+        advance(FRESH.to_duration() * 2).await;
+        let gone = who_gives_way(all.iter(), clock.mono()).unwrap();
+        assert_eq!(gone.peer, IpAddr::from([10, 0, 0, 1]), "who has more takes a place from itself");
     }
 
     #[test]
