@@ -11,7 +11,7 @@ variable "table" {
 }
 
 variable "regions" {
-  description = "Every region that the table has a replica in. A table that is made here is made in the first."
+  description = "Every region that the table has a replica in. A table that is made here is made in the first, which cannot change: it would be another table."
   type        = list(string)
 
   validation {

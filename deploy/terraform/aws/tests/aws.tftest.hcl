@@ -103,6 +103,7 @@ run "observers_that_find_the_regions_may_describe_the_table" {
 }
 
 run "keys_of_ones_own_may_be_used_by_way_of_dynamodb_alone" {
+  command = plan
   variables {
     kms_key_arns = {
       us-east-1      = "arn:aws:kms:us-east-1:123456789012:key/a"
@@ -218,6 +219,7 @@ run "machines_get_instance_profiles" {
 }
 
 run "a_table_is_made_the_same_in_all_regions" {
+  command = plan
   variables {
     table        = "TidegaugeHeartbeats"
     create_table = true
@@ -248,6 +250,7 @@ run "a_table_is_made_the_same_in_all_regions" {
 }
 
 run "a_table_may_have_no_sort_key" {
+  command = plan
   variables {
     create_table = true
     sort_key     = null
@@ -259,6 +262,7 @@ run "a_table_may_have_no_sort_key" {
 }
 
 run "strong_consistency_takes_two_regions_and_a_witness" {
+  command = plan
   variables {
     create_table   = true
     consistency    = "STRONG"

@@ -173,6 +173,7 @@ run "each_service_account_is_known_by_each_cluster" {
 }
 
 run "an_account_is_made_that_all_regions_write_to_without_keys" {
+  command = plan
   variables {
     create_account   = true
     create_database  = true
@@ -201,6 +202,7 @@ run "an_account_is_made_that_all_regions_write_to_without_keys" {
 }
 
 run "an_applications_container_decides_conflicts_by_its_own_number" {
+  command = plan
   variables {
     create_container         = true
     index_only_keys          = false
