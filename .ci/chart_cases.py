@@ -4,7 +4,7 @@ from manifests import of_package
 
 # A chart, the release and the namespace that it is rendered for.
 GAUGE = ("tidegauge", "tidegauge", "tidegauge")
-APPLICATION = ("example-app", "orders", "shop")
+APPLICATION = ("example-app", "orders", "orders")
 
 POD = "spec/template/spec"
 # What is to be at a place, by file of values and kind.
@@ -58,7 +58,7 @@ EXPECTED = {
         ("ServiceAccount", "metadata/annotations/eks.amazonaws.com~1role-arn", "arn:aws:iam::123456789012:role/orders"),
         ("Deployment", "spec/template/metadata/annotations/eks.amazonaws.com~1skip-containers", "tidegauge"),
         ("Deployment", f"{POD}/volumes/1/projected/sources", [
-            {"serviceAccountToken": {"audience": "tidegauge", "expirationSeconds": 3600, "path": "aws"}},
+            {"serviceAccountToken": {"audience": "sts.amazonaws.com", "expirationSeconds": 3600, "path": "aws"}},
         ]),
     ],
     "example-app/ci/aks-own-identity-values.yaml": [

@@ -108,6 +108,12 @@ variable "observer_service_accounts" {
   default     = []
 }
 
+variable "observer_audience" {
+  description = "With irsa: the audience of the observers' tokens. One of their own keeps the application's role out of their reach, and has to be listed by the clusters' OIDC providers; the chart has it as identity.aws.audience."
+  type        = string
+  default     = "sts.amazonaws.com"
+}
+
 variable "irsa" {
   description = "Clusters whose service accounts take the roles by their own tokens, under any name: the ARN of the cluster's OIDC provider."
   type        = map(string)

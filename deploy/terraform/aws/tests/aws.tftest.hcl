@@ -155,6 +155,21 @@ run "tokens_of_a_cluster_are_trusted_as_the_shipped_trust_policy_says" {
   }
 }
 
+run "observers_may_come_by_an_audience_of_their_own" {
+  variables {
+    irsa                      = { a = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE" }
+    observer_service_accounts = [{ namespace = "orders", name = "orders" }]
+    observer_audience         = "tidegauge"
+  }
+  assert {
+    condition = { for who, role in aws_iam_role.this : who => jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE:aud"] } == {
+      gauge    = "sts.amazonaws.com"
+      observer = "tidegauge"
+    }
+    error_message = "A role is trusted by another audience than it should be."
+  }
+}
+
 run "pod_identity_is_trusted_for_the_service_account_in_the_named_clusters" {
   variables {
     pod_identity = {

@@ -32,7 +32,8 @@ module "tidegauge" {
     apse2-a = { cluster = "apse2-a", region = "ap-southeast-2" }
   }
 
-  observer_service_accounts = [{ namespace = "orders", name = "tidegauge-observer" }]
+  # The application's: a pod has one, whoever in it asks. The example's chart calls it after its release.
+  observer_service_accounts = [{ namespace = "orders", name = "orders" }]
 }
 
 output "tidegauge" {
