@@ -1,5 +1,5 @@
 # A companion in three regions, for gauges and observers on two clusters with IRSA and one with Pod Identity. Whoever has a
-# table leaves create_table out, and names the application's for `placement = "inline"`.
+# table leaves create_table out, and names the application's for `heartbeat.placement = "inline"`.
 
 terraform {
   required_version = ">= 1.9"
