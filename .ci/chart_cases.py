@@ -119,6 +119,13 @@ REFUSED = [
     (GAUGE, [*EVERYTHING, "--set-file", "prometheusRule.rules=/dev/null"], "prometheusRule.rules is empty"),
     (GAUGE, [*EVERYTHING, "--set-string", "prometheusRule.rules=hello: world"], "prometheusRule.rules has no groups"),
     (GAUGE, [*EVERYTHING, "--set-string", "prometheusRule.rules=nothing"], "prometheusRule.rules is no YAML"),
+    (GAUGE, ["--values", "tidegauge/ci/aks-values.yaml", "--set", "serviceAccount.create=false"],
+     "see that the account has the annotation azure.workload.identity/client-id"),
+    (GAUGE, [*EVERYTHING, "--set", "fullnameOverride=1-gauge"], "1-gauge cannot be the name of a Service"),
+    (("tidegauge", "tidegauge.east", "tidegauge"), EVERYTHING, "tidegauge.east-gauge cannot be the name of a Service"),
+    (GAUGE, [*IRSA, "--set", "fullnameOverride=Gauge"], "'/fullnameOverride'"),
+    (GAUGE, [*EVERYTHING, "--set-json", 'server.tokens=[{"name":"a","may":["read"],"secret":{"name":"a","key":"a"}},'
+     '{"name":"a","may":["scrape"],"secret":{"name":"b","key":"b"}}]'], "two are called a"),
     (GAUGE, [*IRSA, "--kube-version", "1.26.0"], "chart requires kubeVersion: >=1.27.0-0"),
     (APPLICATION, [], "tidegauge.cell.name is missing"),
     (APPLICATION, [*SHARED, "--set", "tidegauge.cell.awsRegion="],
