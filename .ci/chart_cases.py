@@ -4,7 +4,7 @@ from manifests import of_package
 
 # A chart, the release and the namespace that it is rendered for.
 GAUGE = ("tidegauge", "tidegauge", "tidegauge")
-APPLICATION = ("example-app", "orders", "shop")
+APPLICATION = ("example-app", "orders", "orders")
 
 POD = "spec/template/spec"
 # What is to be at a place, by file of values and kind.
@@ -58,7 +58,7 @@ EXPECTED = {
         ("ServiceAccount", "metadata/annotations/eks.amazonaws.com~1role-arn", "arn:aws:iam::123456789012:role/orders"),
         ("Deployment", "spec/template/metadata/annotations/eks.amazonaws.com~1skip-containers", "tidegauge"),
         ("Deployment", f"{POD}/volumes/1/projected/sources", [
-            {"serviceAccountToken": {"audience": "tidegauge", "expirationSeconds": 3600, "path": "aws"}},
+            {"serviceAccountToken": {"audience": "sts.amazonaws.com", "expirationSeconds": 3600, "path": "aws"}},
         ]),
     ],
     "example-app/ci/aks-own-identity-values.yaml": [
@@ -116,6 +116,16 @@ REFUSED = [
     (GAUGE, [*EVERYTHING, "--set", "networkPolicy.readers=null"], "networkPolicy.readers is empty"),
     (GAUGE, [*EVERYTHING, "--set", "podMonitor.tlsConfig=null"], "podMonitor.tlsConfig is missing"),
     (GAUGE, [*EVERYTHING, "--set", "podMonitor.authorization=null"], "podMonitor.authorization is missing"),
+    (GAUGE, [*EVERYTHING, "--set-file", "prometheusRule.rules=/dev/null"], "prometheusRule.rules is empty"),
+    (GAUGE, [*EVERYTHING, "--set-string", "prometheusRule.rules=hello: world"], "prometheusRule.rules has no groups"),
+    (GAUGE, [*EVERYTHING, "--set-string", "prometheusRule.rules=nothing"], "prometheusRule.rules is no YAML"),
+    (GAUGE, ["--values", "tidegauge/ci/aks-values.yaml", "--set", "serviceAccount.create=false"],
+     "see that the account has the annotation azure.workload.identity/client-id"),
+    (GAUGE, [*EVERYTHING, "--set", "fullnameOverride=1-gauge"], "1-gauge cannot be the name of a Service"),
+    (("tidegauge", "tidegauge.east", "tidegauge"), EVERYTHING, "tidegauge.east-gauge cannot be the name of a Service"),
+    (GAUGE, [*IRSA, "--set", "fullnameOverride=Gauge"], "'/fullnameOverride'"),
+    (GAUGE, [*EVERYTHING, "--set-json", 'server.tokens=[{"name":"a","may":["read"],"secret":{"name":"a","key":"a"}},'
+     '{"name":"a","may":["scrape"],"secret":{"name":"b","key":"b"}}]'], "two are called a"),
     (GAUGE, [*IRSA, "--kube-version", "1.26.0"], "chart requires kubeVersion: >=1.27.0-0"),
     (APPLICATION, [], "tidegauge.cell.name is missing"),
     (APPLICATION, [*SHARED, "--set", "tidegauge.cell.awsRegion="],

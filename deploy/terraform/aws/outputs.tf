@@ -19,6 +19,11 @@ output "role_arns" {
   value       = { for who, role in aws_iam_role.this : who => role.arn }
 }
 
+output "role_names" {
+  description = "Name of each role that was made, to attach more policies to: gauge, observer."
+  value       = { for who, role in aws_iam_role.this : who => role.name }
+}
+
 output "service_account_annotations" {
   description = "For the manifests, with IRSA: the annotations of each one's service accounts. Pod Identity needs none."
   value       = { for who, role in aws_iam_role.this : who => { "eks.amazonaws.com/role-arn" = role.arn } if length(var.irsa) > 0 }

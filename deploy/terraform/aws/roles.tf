@@ -20,7 +20,7 @@ locals {
         Action    = ["sts:AssumeRoleWithWebIdentity"]
         Condition = {
           StringEquals = {
-            "${local.issuers[cluster]}:aud" = "sts.amazonaws.com"
+            "${local.issuers[cluster]}:aud" = who == "observer" ? var.observer_audience : "sts.amazonaws.com"
             "${local.issuers[cluster]}:sub" = [for one in accounts : "system:serviceaccount:${one.namespace}:${one.name}"]
           }
         }

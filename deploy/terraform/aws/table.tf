@@ -55,4 +55,9 @@ resource "aws_dynamodb_table" "this" {
       region_name = global_table_witness.value
     }
   }
+
+  # What would replace or remove it would take its data along: another first region or key, or create_table at false.
+  lifecycle {
+    prevent_destroy = true
+  }
 }

@@ -11,7 +11,7 @@ variable "table" {
 }
 
 variable "regions" {
-  description = "Every region that the table has a replica in. A table that is made here is made in the first."
+  description = "Every region that the table has a replica in. A table that is made here is made in the first, which cannot change: it would be another table."
   type        = list(string)
 
   validation {
@@ -106,6 +106,12 @@ variable "observer_service_accounts" {
   description = "Service accounts of observers without a role yet. An application that has a role gets the observer's policy on that."
   type        = list(object({ namespace = string, name = string }))
   default     = []
+}
+
+variable "observer_audience" {
+  description = "With irsa: the audience of the observers' tokens. One of their own keeps the application's role out of their reach, and has to be listed by the clusters' OIDC providers; the chart has it as identity.aws.audience."
+  type        = string
+  default     = "sts.amazonaws.com"
 }
 
 variable "irsa" {

@@ -37,6 +37,11 @@ resource "azurerm_cosmosdb_account" "this" {
       zone_redundant    = var.zone_redundant
     }
   }
+
+  # What would replace or remove it would take its data along: another first region or name, or create_account at false.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 # An account that is there is not read: its data source also brings its keys, which would then lie in the state.
@@ -60,6 +65,10 @@ resource "azurerm_cosmosdb_sql_database" "this" {
   name                = var.database
   resource_group_name = var.resource_group_name
   account_name        = local.account_name
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "azurerm_cosmosdb_sql_container" "this" {
@@ -107,5 +116,9 @@ resource "azurerm_cosmosdb_sql_container" "this" {
       mode                     = "LastWriterWins"
       conflict_resolution_path = conflict_resolution_policy.value
     }
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }

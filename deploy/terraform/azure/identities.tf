@@ -10,7 +10,9 @@ locals {
   credentials = merge([
     for who, accounts in local.identities : merge([
       for cluster, issuer in var.aks_clusters : {
-        for one in accounts : "${cluster}-${one.namespace}-${one.name}" => {
+        for one in accounts : "${cluster}/${one.namespace}/${one.name}" => {
+          # Dashes are in the names themselves, so that two of these may read alike: what tells them apart is the digest.
+          name    = "${substr(replace("${cluster}-${one.namespace}-${one.name}", ".", "-"), 0, 107)}-${substr(sha256("${cluster}/${one.namespace}/${one.name}"), 0, 8)}"
           who     = who
           issuer  = issuer
           subject = "system:serviceaccount:${one.namespace}:${one.name}"
@@ -37,7 +39,7 @@ resource "azurerm_user_assigned_identity" "this" {
 resource "azurerm_federated_identity_credential" "this" {
   for_each = local.credentials
 
-  name                = each.key
+  name                = each.value.name
   resource_group_name = var.resource_group_name
   parent_id           = azurerm_user_assigned_identity.this[each.value.who].id
   issuer              = each.value.issuer

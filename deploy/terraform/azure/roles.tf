@@ -33,7 +33,8 @@ resource "azurerm_cosmosdb_sql_role_definition" "this" {
 resource "azurerm_role_definition" "account" {
   count = var.account_role == "narrow" ? 1 : 0
 
-  name              = "${local.shipped_account.Name} (${var.account})"
+  # Unique in the whole tenant, and a second container of the account has a module of its own.
+  name              = "${local.shipped_account.Name} (${var.account}/${var.database}/${var.container})"
   description       = local.shipped_account.Description
   scope             = data.azurerm_resource_group.this.id
   assignable_scopes = [data.azurerm_resource_group.this.id]

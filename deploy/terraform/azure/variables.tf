@@ -44,7 +44,7 @@ variable "create_container" {
 }
 
 variable "regions" {
-  description = "With create_account: its regions, as Azure writes them (East US). They fail over in this order where anything does."
+  description = "With create_account: its regions, as Azure writes them (East US). The first is where the account is made, and cannot change: it would be another account. They fail over in this order where anything does; add and remove them at the end, as each one's place is its priority."
   type        = list(string)
   default     = []
 

@@ -18,11 +18,20 @@
 {{- if and .Values.identity.aws.roleArn (not .Values.serviceAccount.create) -}}
 {{- fail "identity.aws.roleArn is for the service account that the chart makes, and serviceAccount.create is false: remove it, and see that the account has the annotation eks.amazonaws.com/role-arn" -}}
 {{- end -}}
+{{- if and .Values.identity.azure.clientId (not .Values.serviceAccount.create) -}}
+{{- fail "identity.azure.clientId is for the service account that the chart makes, and serviceAccount.create is false: remove it, and see that the account has the annotation azure.workload.identity/client-id, and the pods, by podLabels, the label azure.workload.identity/use" -}}
+{{- end -}}
+{{- if and .Values.server.expose (not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" (include "tidegauge.name" .))) -}}
+{{- fail (printf "server.expose: %s cannot be the name of a Service, which begins with a letter and has letters, digits and dashes alone: call the release otherwise, or set fullnameOverride" (include "tidegauge.name" .)) -}}
+{{- end -}}
 {{- with .Values.server -}}
 {{- if and .tls.clientCa.secretName (not .tls.secretName) -}}
 {{- fail "server.tls.clientCa is set, and server.tls.secretName is not: without a certificate of its own the gauge asks nobody for theirs" -}}
 {{- end -}}
+{{- $names := dict -}}
 {{- range .tokens -}}
+{{- if hasKey $names .name }}{{ fail (printf "server.tokens: two are called %s; give each a name of its own" .name) }}{{ end -}}
+{{- $_ := set $names .name true -}}
 {{- if eq (empty .sha256) (empty .secret) }}{{ fail (printf "server.tokens: %s needs either sha256 or secret" .name) }}{{ end -}}
 {{- end -}}
 {{- range $right := list "scrape" "read" "operate" -}}

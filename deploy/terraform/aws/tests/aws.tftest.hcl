@@ -103,6 +103,7 @@ run "observers_that_find_the_regions_may_describe_the_table" {
 }
 
 run "keys_of_ones_own_may_be_used_by_way_of_dynamodb_alone" {
+  command = plan
   variables {
     kms_key_arns = {
       us-east-1      = "arn:aws:kms:us-east-1:123456789012:key/a"
@@ -151,6 +152,21 @@ run "tokens_of_a_cluster_are_trusted_as_the_shipped_trust_policy_says" {
   assert {
     condition     = output.service_account_annotations["gauge"]["eks.amazonaws.com/role-arn"] == aws_iam_role.this["gauge"].arn
     error_message = "The annotation does not name the role."
+  }
+}
+
+run "observers_may_come_by_an_audience_of_their_own" {
+  variables {
+    irsa                      = { a = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE" }
+    observer_service_accounts = [{ namespace = "orders", name = "orders" }]
+    observer_audience         = "tidegauge"
+  }
+  assert {
+    condition = { for who, role in aws_iam_role.this : who => jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE:aud"] } == {
+      gauge    = "sts.amazonaws.com"
+      observer = "tidegauge"
+    }
+    error_message = "A role is trusted by another audience than it should be."
   }
 }
 
@@ -218,6 +234,7 @@ run "machines_get_instance_profiles" {
 }
 
 run "a_table_is_made_the_same_in_all_regions" {
+  command = plan
   variables {
     table        = "TidegaugeHeartbeats"
     create_table = true
@@ -248,6 +265,7 @@ run "a_table_is_made_the_same_in_all_regions" {
 }
 
 run "a_table_may_have_no_sort_key" {
+  command = plan
   variables {
     create_table = true
     sort_key     = null
@@ -259,6 +277,7 @@ run "a_table_may_have_no_sort_key" {
 }
 
 run "strong_consistency_takes_two_regions_and_a_witness" {
+  command = plan
   variables {
     create_table   = true
     consistency    = "STRONG"

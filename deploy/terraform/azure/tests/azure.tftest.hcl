@@ -106,6 +106,10 @@ run "the_account_is_read_by_the_narrow_role_unless_another_is_wished_for" {
     condition     = azurerm_role_assignment.account[0].role_definition_id == azurerm_role_definition.account[0].role_definition_resource_id && endswith(azurerm_role_assignment.account[0].scope, "/databaseAccounts/cells")
     error_message = "The narrow role is not assigned, or not on the account."
   }
+  assert {
+    condition     = endswith(azurerm_role_definition.account[0].name, "(cells/cell-state/orders)")
+    error_message = "Another container's module would make a role of the same name, which a tenant has once: ${azurerm_role_definition.account[0].name}"
+  }
 }
 
 run "monitoring_reader_is_a_choice" {
@@ -150,11 +154,15 @@ run "each_service_account_is_known_by_each_cluster" {
     error_message = "Each service account needs a credential for each cluster."
   }
   assert {
+    condition     = alltrue([for one in azurerm_federated_identity_credential.this : can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$", one.name))])
+    error_message = "A credential has a name that Azure does not take."
+  }
+  assert {
     condition = alltrue([
-      azurerm_federated_identity_credential.this["weu-a-carts-carts"].issuer == "https://westeurope.oic.example.com/b/",
-      endswith(azurerm_federated_identity_credential.this["weu-a-carts-carts"].parent_id, "/observer"),
-      azurerm_federated_identity_credential.this["weu-a-carts-carts"].subject == "system:serviceaccount:carts:carts",
-      azurerm_federated_identity_credential.this["weu-a-carts-carts"].audience == tolist(["api://AzureADTokenExchange"]),
+      azurerm_federated_identity_credential.this["weu-a/carts/carts"].issuer == "https://westeurope.oic.example.com/b/",
+      endswith(azurerm_federated_identity_credential.this["weu-a/carts/carts"].parent_id, "/observer"),
+      azurerm_federated_identity_credential.this["weu-a/carts/carts"].subject == "system:serviceaccount:carts:carts",
+      azurerm_federated_identity_credential.this["weu-a/carts/carts"].audience == tolist(["api://AzureADTokenExchange"]),
     ])
     error_message = "A credential is another identity's, or names another issuer, service account or audience."
   }
@@ -172,7 +180,21 @@ run "each_service_account_is_known_by_each_cluster" {
   }
 }
 
+run "names_with_dashes_in_them_are_told_apart" {
+  command = plan
+  variables {
+    aks_clusters              = { weu = "https://westeurope.oic.example.com/a/", weu-a = "https://westeurope.oic.example.com/b/" }
+    gauge_service_accounts    = [{ namespace = "a-b", name = "c" }, { namespace = "b", name = "c" }]
+    observer_service_accounts = []
+  }
+  assert {
+    condition     = length(distinct([for one in azurerm_federated_identity_credential.this : one.name])) == 4
+    error_message = "Two credentials have the same name."
+  }
+}
+
 run "an_account_is_made_that_all_regions_write_to_without_keys" {
+  command = plan
   variables {
     create_account   = true
     create_database  = true
@@ -201,6 +223,7 @@ run "an_account_is_made_that_all_regions_write_to_without_keys" {
 }
 
 run "an_applications_container_decides_conflicts_by_its_own_number" {
+  command = plan
   variables {
     create_container         = true
     index_only_keys          = false

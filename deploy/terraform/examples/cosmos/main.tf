@@ -31,7 +31,8 @@ module "tidegauge" {
     weu-a = "https://westeurope.oic.prod-aks.azure.com/00000000-0000-0000-0000-000000000000/22222222-2222-2222-2222-222222222222/"
   }
 
-  observer_service_accounts = [{ namespace = "orders", name = "tidegauge-observer" }]
+  # The application's: a pod has one, whoever in it asks. The example's chart calls it after its release.
+  observer_service_accounts = [{ namespace = "orders", name = "orders" }]
 }
 
 output "tidegauge" {

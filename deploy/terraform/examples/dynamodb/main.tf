@@ -1,5 +1,5 @@
 # A companion in three regions, for gauges and observers on two clusters with IRSA and one with Pod Identity. Whoever has a
-# table leaves create_table out, and names the application's for `placement = "inline"`.
+# table leaves create_table out, and names the application's for `heartbeat.placement = "inline"`.
 
 terraform {
   required_version = ">= 1.9"
@@ -32,7 +32,8 @@ module "tidegauge" {
     apse2-a = { cluster = "apse2-a", region = "ap-southeast-2" }
   }
 
-  observer_service_accounts = [{ namespace = "orders", name = "tidegauge-observer" }]
+  # The application's: a pod has one, whoever in it asks. The example's chart calls it after its release.
+  observer_service_accounts = [{ namespace = "orders", name = "orders" }]
 }
 
 output "tidegauge" {
