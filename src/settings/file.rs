@@ -36,3 +36,23 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|error| Error::new(ErrorKind::InvalidData, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_ends_or_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, "role = \"gauge\"\n").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "role = \"gauge\"\n");
+        std::fs::write(&path, vec![b'#'; BYTES_MAX as usize + 1]).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), "it has more than a megabyte");
+        assert_eq!(read(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("a device"));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(read(&pipe).unwrap_err().to_string().contains("a pipe"), "and nobody waits for its other end");
+    }
+}

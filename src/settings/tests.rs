@@ -101,6 +101,12 @@ fn the_demo_runs_and_shows_a_stall_within_the_first_minute() {
 }
 
 #[test]
+fn what_stands_in_a_line_that_is_no_toml_is_not_repeated() {
+    let found = complaints("[[stores]]\nexternal_id = \"my-secret\n").join("\n");
+    assert!(found.contains("line 2") && !found.contains("my-secret"), "{found}");
+}
+
+#[test]
 fn all_problems_come_in_one_error_each_with_its_key() {
     let toml = r#"
         rol = "gauge"

@@ -140,6 +140,14 @@ fn settings_that_say_who_may_what_and_are_wrong_let_nobody_in() {
     assert_eq!((guarded(&server, ANYWHERE).as_str(), guarded(&server, LOOPBACK).as_str()), ("sro", ""));
     assert_eq!((server.listen.to_string().as_str(), server.tls, server.tokens.len()), (ANYWHERE, None, 0));
 
+    // Who was to be let in is not known either where a section is misspelt, or the file is no TOML.
+    let misspelt = format!("[server]\nlisten = \"{ANYWHERE}\"\n[server.acess]\nread = \"guarded\"\n{STORE}");
+    assert_eq!(guarded(&bare::server(Some(&misspelt), HashMap::new()), ANYWHERE), "sro");
+    let environment = [("TIDEGAUGE__SERVER__LISTEN", ANYWHERE), ("TIDEGAUGE__ON_BAD_SETTINGS", "serve")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let server = bare::bare(Some("read = \"guarded"), environment.into()).expect("it is served").server;
+    assert_eq!(guarded(&server, ANYWHERE), "sro");
+
     // What else is wrong is no reason.
     let toml = format!("{}[[stores]]\n", token("p", "[\"scrape\"]")) + "on = 1\n[server.access]\nread = \"open\"\n";
     assert_eq!(guarded(&bare::server(Some(&toml), HashMap::new()), ANYWHERE), "so");
