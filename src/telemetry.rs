@@ -19,7 +19,8 @@ use limit::LogLimit;
 const TELLS_EVERY: Duration = Duration::from_secs(60);
 
 /// What SDKs tell of each request that went wrong, which is told of here already, and not each time.
-const SDKS: [&str; 8] = [
+const SDKS: [&str; 9] = [
+    "aws_config",
     "azure_core",
     "azure_data_cosmos",
     "azure_data_cosmos_driver",
