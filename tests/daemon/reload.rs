@@ -383,38 +383,47 @@ async fn of_a_store_that_names_its_replicas_itself_they_are_known_when_it_is_mea
     healthy(&daemon).await;
 }
 
-/// Its settings come out of a pipe, so that it waits for them for as long as the test likes.
+/// Whether a process has a handler for SIGHUP by now.
+fn listens_for_hangup(id: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 1 == 1)
+}
+
+/// What takes its time is a store that looks for its region where nobody answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_while_it_starts_does_not_end_it_and_a_reload_that_hangs_does_not_keep_it() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let home = tempfile::tempdir().unwrap();
-    let pipe = home.path().join("tidegauge.toml");
-    assert!(Command::new("mkfifo").arg(&pipe).status().await.unwrap().success());
+    let (path, log) = (home.path().join("tidegauge.toml"), home.path().join("log"));
     let address = free_address();
-    let mut command = command(home.path());
-    let log = home.path().join("log");
-    command.arg("--config").arg(&pipe).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
-    let mut child = command.spawn().unwrap();
-    let id = child.id().unwrap().to_string();
-    let signal = async |name: &str| assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
-    // Opened once the daemon reads.
-    let opened = pipe.clone();
-    let mut end = tokio::task::spawn_blocking(move || std::fs::File::create(opened).unwrap()).await.unwrap();
-    signal("-HUP").await;
-    signal("-HUP").await;
     let toml = format!(
         "[cell]\ncentral = true\n[server]\nlisten = \"{address}\"\n[[stores]]\nname = \"orders\"\n\
          regions = [{{ name = \"a\" }}, {{ name = \"b\" }}]\n[stores.simulated]\n"
     );
-    std::io::Write::write_all(&mut end, toml.as_bytes()).unwrap();
-    drop(end);
+    std::fs::write(&path, &toml).unwrap();
+    let mut command = command(home.path());
+    command.env_remove("AWS_EC2_METADATA_DISABLED");
+    command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", silent.local_addr().unwrap()));
+    command.arg("--config").arg(&path).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let mut child = command.spawn().unwrap();
+    let id = child.id().unwrap().to_string();
+    let signal = async |name: &str| assert!(Command::new("kill").args([name, &id]).status().await.unwrap().success());
+    let listens = async || listens_for_hangup(&id).then_some(()).ok_or_else(|| "not yet".to_owned());
+    until("it listens for signals", Duration::from_secs(10), listens).await;
+    signal("-HUP").await;
+    signal("-HUP").await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     until("it serves", Duration::from_secs(10), async || {
         let answer = http.get(format!("http://{address}/-/ready")).send().await;
         answer.map(drop).map_err(|error| error.to_string())
     })
     .await;
-    // It reads anew now, and nobody writes.
-    sleep(Duration::from_millis(300)).await;
+    let carts = "[[stores]]\nname = \"carts\"\nregions = \"auto\"\n[stores.dynamodb]\ntable = \"Carts\"\n\
+                 partition_key = \"PK\"\nsort_key = \"SK\"\n";
+    std::fs::write(&path, toml + carts).unwrap();
+    signal("-HUP").await;
+    let _asked = tokio::time::timeout(Duration::from_secs(10), silent.accept()).await.expect("it looks").unwrap();
     let waits = tokio::spawn({
         let request = http.post(format!("http://{address}/-/reload")).header("content-type", "application/json");
         request.send()
