@@ -17,8 +17,6 @@ use tokio::runtime::Runtime;
 
 const EXIT_USAGE: u8 = 64;
 const EXIT_SETTINGS: u8 = 78;
-/// Tokio's own 61 are some milliseconds of work, where they are connections.
-const TASKS_BETWEEN_EVENTS: u32 = 8;
 /// What `check` found: nothing worse than this.
 const EXIT_WARNINGS: u8 = 1;
 const EXIT_ERRORS: u8 = 2;
@@ -197,8 +195,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn runtime() -> Option<Runtime> {
-    // A crowd at the listeners must not make timers late: they are looked at after so many tasks.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(TASKS_BETWEEN_EVENTS).build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.inspect_err(|error| eprintln!("tidegauge: cannot start: {error}")).ok()
 }
 
