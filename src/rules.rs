@@ -14,6 +14,7 @@ use file::{Entry, Group, Kind};
 
 pub(crate) use expression::{call, indented};
 pub(crate) use file::{duration, quoted};
+pub(crate) use own::SETTINGS_REFUSED;
 
 mod expression;
 mod file;

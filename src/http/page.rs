@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing;
 
@@ -59,8 +59,8 @@ pub(super) const STYLE: Resource = Resource {
     answer: Answer::Text(&[CSS]),
     headers: &[],
     also: &[],
-    problems: &[Kind::Unavailable],
-    route: || routing::get(async |state| asset(state, CSS, include_str!("page/style.css"))),
+    problems: &[],
+    route: || routing::get(async || asset(CSS, include_str!("page/style.css"))),
 };
 
 pub(super) const SCRIPT: Resource = Resource {
@@ -72,8 +72,8 @@ pub(super) const SCRIPT: Resource = Resource {
     answer: Answer::Text(&[JAVASCRIPT]),
     headers: &[],
     also: &[],
-    problems: &[Kind::Unavailable],
-    route: || routing::get(async |state| asset(state, JAVASCRIPT, include_str!("page/script.js"))),
+    problems: &[],
+    route: || routing::get(async || asset(JAVASCRIPT, include_str!("page/script.js"))),
 };
 
 /// All of the page comes from here, none of it is a script but that of its own, and nobody frames it.
@@ -88,26 +88,36 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
 ];
 
-fn asset(State(shared): State<Shared>, kind: &'static str, text: &'static str) -> Result<Response, Problem> {
-    shared.known()?;
-    Ok((HEADERS, [(CONTENT_TYPE, kind)], text).into_response())
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    (HEADERS, [(CONTENT_TYPE, kind)], text).into_response()
 }
 
 /// Answers. The page of thousands of pairs takes tens of milliseconds, during which no probe could be timed on this thread:
 /// it is made on one of its own.
 pub async fn get(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
-    shared.known()?;
+    let is_html =
+        headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
+    let loaded = shared.loaded.borrow().clone();
+    if let Some(problems) = loaded.unknown() {
+        if !is_html {
+            return Err(Problem::refused(problems));
+        }
+        let page = frame::unknown(&shared.sources.view(), &loaded).into_string();
+        let kind = [(CONTENT_TYPE, HTML), (VARY, "accept")];
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, HEADERS, kind, page).into_response());
+    }
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     // What is wrong is said at once; what is right is shown as it is when its turn has come.
     shown::choice(&wanted, &shared.sources.view())?;
-    let is_html =
-        headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
     let Ok(turn) = shared.pages.clone().acquire_owned().await else { return Ok(internal()) };
     let view = shared.sources.view();
     let choice = shown::choice(&wanted, &view)?;
     let body = paced::body(turn, "the page", move |out| {
         let shown = Shown::of(&view, choice);
-        let text = if is_html { frame::page(&shown).into_string() } else { text::page(&shown) };
+        let text = match is_html {
+            true => frame::page(&shown, &loaded).into_string(),
+            false => text::page(&shown, &loaded),
+        };
         out.write_all(text.as_bytes())
     });
     let kind = if is_html { HTML } else { PLAIN };

@@ -22,6 +22,9 @@ pub(super) fn group(alerts: &AlertSettings) -> Group {
     }
 }
 
+/// The alert about settings that are not in use.
+pub(crate) const SETTINGS_REFUSED: &str = "TidegaugeSettingsRefused";
+
 /// How many gauges of a cell are there, and measure something.
 const MEASURING: &str = "cell:tidegauge_measuring_gauges:count";
 
@@ -73,7 +76,7 @@ fn gauge_absent(alerts: &AlertSettings) -> Entry {
 }
 
 fn settings_refused(alerts: &AlertSettings) -> Entry {
-    let name = "TidegaugeSettingsRefused";
+    let name = SETTINGS_REFUSED;
     Entry {
         comment: None,
         kind: Kind::Alert,

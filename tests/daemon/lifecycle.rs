@@ -141,6 +141,10 @@ async fn a_sidecar_with_bad_settings_stays_up_and_says_that_it_knows_nothing() {
             assert_eq!(status, 503, "{path}: {body}");
             assert!(body.contains("everything is unknown: the settings were refused"), "{path}: {body}");
         }
+        let (status, page) = daemon.page().await;
+        assert_eq!(status, 503, "{page}");
+        assert!(page.contains("Everything is unknown: the settings were refused"), "{page}");
+        assert!(page.contains("None are in use, and nothing is measured."), "{page}");
         assert_eq!(daemon.answer("/-/healthy").await.0, 200);
         let metrics = daemon.metrics().await;
         let successful = metrics.0.iter().find(|series| series.name == "tidegauge_config_last_reload_successful");

@@ -154,6 +154,12 @@ impl Daemon {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// What a browser is shown.
+    pub async fn page(&self) -> (u16, String) {
+        let answer = self.http.get(self.url("/")).header("accept", "text/html").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     /// The body of an answer.
     pub async fn text(&self, path: &str) -> String {
         let answer = self.http.get(self.url(path)).send().await;

@@ -213,7 +213,8 @@ async fn problems_are_what_the_document_says() {
     let paths: Vec<String> = described.paths().into_iter().map(str::to_owned).collect();
     for path in &paths {
         let answer = described.asks(http::full(refused.clone()), path).await;
-        let is_known_all_the_same = ["/metrics", "/-/healthy", "/-/reload", DOCUMENT].contains(&path.as_str());
+        let is_known_all_the_same =
+            ["/metrics", "/-/healthy", "/-/reload", "/style.css", "/script.js", DOCUMENT].contains(&path.as_str());
         let status = if is_known_all_the_same { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         assert_eq!(answer.status, status, "{path}");
     }

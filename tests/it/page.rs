@@ -5,14 +5,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use tidegauge::core::trace::MINUTE;
-use tidegauge::http;
+use tidegauge::http::{self, Shared};
+use tidegauge::reload::Loaded;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::alerts_http::STALL;
-use crate::gauge::{Gauge, pair_names};
+use crate::gauge::{Gauge, ask, pair_names};
 use crate::http::{Exaggerates, POLLING};
 
 const A_WHILE: Duration = Duration::from_secs(20);
@@ -194,6 +196,27 @@ async fn one_store_or_one_pair_can_be_asked_for_and_what_is_not_there_is_named()
 }
 
 #[tokio::test(start_paused = true)]
+async fn settings_that_were_refused_are_told_of_beside_what_is_measured_with_those_before() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    assert!(!words(&page(gauge.full(), "/").await).contains("refused"));
+    let at = gauge.shared.loaded.borrow().at;
+    let problems = "stores.orders: colour is not known; it is \"warn_lag\" <maybe>\nalerts: no rule";
+    let loaded = watch::channel(Loaded { at, refused: Some(problems.into()) }).1;
+    let shared = Shared::new(gauge.shared.sources.clone(), loaded, gauge.shared.reloads.clone());
+    let text = ask(http::full(shared.clone()), Method::GET, "/").await;
+    assert!(text.status == StatusCode::OK && text.body.contains(problems), "{}", text.body);
+    let page = page(http::full(shared), "/").await;
+    let lines: Vec<String> = elements(&page, "li").into_iter().map(words).collect();
+    let told = "stores.orders: colour is not known; it is &quot;warn_lag&quot; &lt;maybe&gt;";
+    assert!(lines.iter().any(|line| line == told) && lines.iter().any(|line| line == "alerts: no rule"), "{lines:?}");
+    let page = words(&page);
+    assert!(
+        page.contains("Settings refused Those in use are of 2026-") && page.contains("All 6 region pairs are ok"),
+        "{page}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_on_it_is_from_elsewhere_and_no_script_or_style_is_within() {
     let gauge = Gauge::judging(STALL);
     sleep(Duration::from_secs(100)).await;
@@ -217,7 +240,7 @@ async fn nothing_on_it_is_from_elsewhere_and_no_script_or_style_is_within() {
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        let outside = crate::gauge::ask(http::metrics_only(gauge.shared.clone()), axum::http::Method::GET, uri).await;
+        let outside = ask(http::metrics_only(gauge.shared.clone()), Method::GET, uri).await;
         assert_eq!(outside.status, StatusCode::NOT_FOUND, "{uri}");
     }
 }

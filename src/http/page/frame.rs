@@ -9,6 +9,9 @@ use crate::core::assess::State;
 use crate::http::alerts::PHASES;
 use crate::http::resource::Verb;
 use crate::http::resources;
+use crate::reload::Loaded;
+use crate::rules::SETTINGS_REFUSED;
+use crate::view::View;
 
 /// Without the script the page is asked for anew so often, in seconds.
 const AGAIN: u8 = 5;
@@ -17,9 +20,29 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
                     %3Cpath d='M1 10q3.5-5 7 0t7 0' fill='none' stroke='%230b7285' stroke-width='2.5'/%3E%3C/svg%3E";
 
 /// All of it.
-pub(super) fn page(shown: &Shown<'_>) -> Markup {
-    let identity = &shown.view.identity;
-    let summary = summary(shown);
+pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> Markup {
+    let is_bad = shown.pairs().any(|one| !one.is_ok());
+    let main = html! {
+        (settings(shown.view, loaded))
+        (contents(shown))
+        @match pair_of(shown) {
+            Some(pair) => (pair),
+            None => (alerts(shown)),
+        }
+        @for store in shown.wanted() { (store::section(shown, store)) }
+        @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
+    };
+    around(shown.view, &summary(shown), is_bad, &main)
+}
+
+/// Of a gauge that has no settings, as all were refused.
+pub(super) fn unknown(view: &View, loaded: &Loaded) -> Markup {
+    around(view, "Everything is unknown: the settings were refused", true, &settings(view, loaded))
+}
+
+/// What every page has, around what this one is about.
+fn around(view: &View, summary: &str, is_bad: bool, main: &Markup) -> Markup {
+    let identity = &view.identity;
     let cell = if identity.cell.is_empty() { "no name" } else { &identity.cell };
     html! {
         (DOCTYPE)
@@ -39,22 +62,36 @@ pub(super) fn page(shown: &Shown<'_>) -> Markup {
                     h1 { a href="." { "Tidegauge" } }
                     p {
                         "cell " b { (cell) } " · " (identity.role) " · version " (env!("CARGO_PKG_VERSION"))
-                        " · up " (words::span(shown.view.now.mono.as_nanos() as f64 / 1e9))
+                        " · up " (words::span(view.now.mono.as_nanos() as f64 / 1e9))
                     }
-                    p #live { "as of " time { (words::instant(shown.view.now.wall)) } }
+                    p #live { "as of " time { (words::instant(view.now.wall)) } }
                 }
                 main {
-                    p #summary role="status" .bad[shown.pairs().any(|one| !one.is_ok())] { (summary) }
-                    (contents(shown))
-                    @match pair_of(shown) {
-                        Some(pair) => (pair),
-                        None => (alerts(shown)),
-                    }
-                    @for store in shown.wanted() { (store::section(shown, store)) }
-                    @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
+                    p #summary role="status" .bad[is_bad] { (summary) }
+                    (main)
                 }
                 footer { (legend()) (elsewhere()) }
             }
+        }
+    }
+}
+
+/// What is wrong with the settings that were read last, where they are not in use: what is below is then not what somebody
+/// believes to have set.
+fn settings(view: &View, loaded: &Loaded) -> Markup {
+    let Some(problems) = &loaded.refused else { return html! {} };
+    let runbooks = alert::runbook(&view.identity.runbooks, SETTINGS_REFUSED);
+    html! {
+        section #settings aria-labelledby="refused" {
+            h2 #refused { "Settings refused" }
+            p {
+                @match loaded.at {
+                    Some(at) => { "Those in use are of " time { (words::instant(at)) } ". Of those that were read last:" },
+                    None => { "None are in use, and nothing is measured. Of those that were read last:" },
+                }
+            }
+            ul { @for problem in problems.lines() { li { (problem) } } }
+            p { "Mend them, and have them read anew: " (runbook(SETTINGS_REFUSED, &runbooks)) }
         }
     }
 }

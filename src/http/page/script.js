@@ -86,9 +86,11 @@ async function refresh() {
     });
     const text = await answer.text();
     if (turn !== asked) return;
-    if (!answer.ok) throw new Refused(`The gauge refuses this page (${answer.status})`);
     const next = new DOMParser().parseFromString(text, "text/html");
-    if (!next.getElementById("live")) throw new Refused("Somebody else than the gauge answers");
+    // One whose settings are refused answers 503, with a page that says so.
+    if (!next.getElementById("live")) {
+      throw new Refused(answer.ok ? "Somebody else than the gauge answers" : `The gauge refuses this page (${answer.status})`);
+    }
     // With thousands of pairs, to read the answer takes as long as to change the page: who clicks waits for one of the two.
     await new Promise((go) => setTimeout(go));
     if (turn !== asked) return;

@@ -6,9 +6,16 @@ use super::PATH;
 use super::shown::Shown;
 use super::words::seconds;
 use crate::http::resources;
+use crate::reload::Loaded;
 
-pub(super) fn page(shown: &Shown<'_>) -> String {
+pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> String {
     let mut text = String::from("Tidegauge: how stale is the data here?\n\n");
+    if let Some(problems) = &loaded.refused {
+        let _ = writeln!(
+            text,
+            "The settings that were read last were refused, and those before them are in use:\n{problems}\n"
+        );
+    }
     let head = ["store", "source region", "target region", "state", "current lag", "p99 (10m)", "reason"];
     let mut line = |row: [&str; 7]| {
         let [store, source, target, state, lag, p99, reason] = row;

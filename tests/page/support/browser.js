@@ -27,8 +27,8 @@ export function launch() {
 
 const noted = new WeakMap();
 
-// A page of its own context. `expected` are the console's words that the test brings about itself.
-export async function open(browser, gauge, options = {}, expected = []) {
+// A page of its own context. `expected` are the console's words, and `statuses` those of answers, that the test brings about itself.
+export async function open(browser, gauge, options = {}, expected = [], statuses = []) {
   // Colours that are on their way to another are nobody's.
   const usual = { viewport: { width: 1280, height: 900 }, locale: "en", reducedMotion: "reduce" };
   const context = await browser.newContext({ ...usual, ...options });
@@ -47,7 +47,7 @@ export async function open(browser, gauge, options = {}, expected = []) {
     if (url.protocol !== "data:" && url.origin !== gauge.origin) trouble.push(`a request left: ${url}`);
   });
   context.on("response", (response) => {
-    if (response.status() >= 400) trouble.push(`status ${response.status()}: ${response.url()}`);
+    if (response.status() >= 400 && !statuses.includes(response.status())) trouble.push(`status ${response.status()}: ${response.url()}`);
   });
   if (options.javaScriptEnabled !== false) {
     await page.addInitScript(() => {

@@ -33,8 +33,8 @@ export async function until(what, seconds, look) {
 }
 
 export class Gauge {
-  // `args` as on the command line, such as ["demo"]. Answers once it serves.
-  static async start(args, port) {
+  // `args` as on the command line, such as ["demo"]. Answers once what it serves at `path` is all right.
+  static async start(args, port, path = "/-/ready") {
     const gauge = new Gauge();
     gauge.port = port ?? (await freePort());
     gauge.origin = `http://127.0.0.1:${gauge.port}`;
@@ -55,7 +55,7 @@ export class Gauge {
       await until("the gauge answers", 20, async () => {
         if (trouble) throw trouble;
         if (gauge.child.exitCode !== null) throw new Error(`the gauge ended:\n${readFileSync(gauge.log, "utf8")}`);
-        return fetch(`${gauge.origin}/-/ready`).then((answer) => answer.ok, () => false);
+        return fetch(`${gauge.origin}${path}`).then((answer) => answer.ok, () => false);
       });
     } catch (error) {
       await gauge.stop();
@@ -83,5 +83,6 @@ export class Gauge {
   }
 }
 
-// A file of these tests.
+// A file of the project's, and one of these tests.
+export const theProject = (name) => join(root, name);
 export const ours = (name) => join(HERE, "..", name);

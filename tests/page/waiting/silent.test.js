@@ -1,9 +1,12 @@
 // A gauge that says nothing any more, and a page that nobody looks at.
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { close, launch, open, refreshed } from "../support/browser.js";
-import { Gauge } from "../support/gauge.js";
+import { Gauge, theProject } from "../support/gauge.js";
 
 let browser;
 before(async () => {
@@ -124,6 +127,36 @@ describe("a page without news", { concurrency: true }, () => {
       await close(page);
     } finally {
       await gauge.stop();
+    }
+  });
+
+  test("settings that are refused are told of while they are, and nothing else of the page is old", { timeout: 60_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tidegauge-settings-"));
+    const file = join(folder, "tidegauge.toml");
+    const right = readFileSync(theProject("config/demo.toml"), "utf8");
+    // It starts with settings that are wrong, and says so instead of ending.
+    writeFileSync(file, `on_bad_settings = "serve"\n${right}`.replace("warn_lag", "warn_leg"));
+    const gauge = await Gauge.start(["--config", file, "run"], undefined, "/-/healthy");
+    try {
+      const page = await open(browser, gauge, {}, [/^error: Failed to load resource: .* 503/], [503]);
+      await page.goto(gauge.origin);
+      const refused = page.getByRole("region", { name: "Settings refused" });
+      assert.match(await page.getByRole("status").textContent(), /^Everything is unknown/);
+      assert.match(await refused.textContent(), /None are in use, .*warn_leg/);
+      await refreshed(page);
+      writeFileSync(file, right);
+      gauge.signal("SIGHUP");
+      await refused.waitFor({ state: "detached", timeout: 15_000 });
+      await page.getByRole("status").filter({ hasText: "All 20 region pairs are ok" }).waitFor({ timeout: 15_000 });
+      writeFileSync(file, right.replace("warn_lag", "warn_leg"));
+      gauge.signal("SIGHUP");
+      await refused.waitFor({ timeout: 15_000 });
+      assert.match(await refused.textContent(), /Those in use are of \d{4}-.*warn_leg/);
+      assert.match(await page.getByRole("status").textContent(), / of 20 region pairs| 20 region pairs/);
+      await close(page);
+    } finally {
+      await gauge.stop();
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });
