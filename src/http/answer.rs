@@ -158,6 +158,16 @@ pub(super) struct ProblemBody {
 }
 
 impl Problem {
+    /// What it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// What is wrong, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Of which kind it is.
     #[cfg(test)]
     pub fn kind(&self) -> Kind {

@@ -3,17 +3,21 @@
 
 use std::io::Write;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use super::answer::{Kind, Parameters, Problem};
 use super::resource::{Answer, Described, Resource, Verb};
-use super::{Shared, internal, paced};
+use super::{Shared, paced};
+use crate::reload::Loaded;
 use crate::settings::Act;
 use shown::Shown;
 
@@ -47,7 +51,8 @@ pub(super) const RESOURCE: Resource = Resource {
     headers: &[],
     also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Internal, Kind::Unavailable],
-    route: || routing::get(get),
+    // Thousands of pairs are megabytes, which a slow link takes too long for. What is quickest is enough: it is a twentieth.
+    route: || routing::get(get).layer(CompressionLayer::new().quality(CompressionLevel::Fastest)),
 };
 
 pub(super) const STYLE: Resource = Resource {
@@ -92,34 +97,39 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     (HEADERS, [(CONTENT_TYPE, kind)], text).into_response()
 }
 
-/// Answers. The page of thousands of pairs takes tens of milliseconds, during which no probe could be timed on this thread:
-/// it is made on one of its own.
+/// Answers. Who looks at a page is told there what is wrong, and sees what is right as soon as it is: what is not found may be
+/// there again, and settings that were refused may be mended.
 pub async fn get(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Result<Response, Problem> {
-    let is_html =
-        headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let is_html = accepted.any(|accept| accept.contains("text/html"));
+    let kind = [(CONTENT_TYPE, if is_html { HTML } else { PLAIN }), (VARY, "accept")];
     let loaded = shared.loaded.borrow().clone();
-    if let Some(problems) = loaded.unknown() {
-        if !is_html {
-            return Err(Problem::refused(problems));
+    match made(&shared, &uri, loaded.clone(), is_html).await {
+        Ok(body) => Ok((HEADERS, kind, body).into_response()),
+        Err(problem) if is_html => {
+            let page = frame::problem(&shared.sources.view(), &problem, &loaded);
+            Ok((problem.status(), HEADERS, kind, page.into_string()).into_response())
         }
-        let page = frame::unknown(&shared.sources.view(), &loaded).into_string();
-        let kind = [(CONTENT_TYPE, HTML), (VARY, "accept")];
-        return Ok((StatusCode::SERVICE_UNAVAILABLE, HEADERS, kind, page).into_response());
+        Err(problem) => Err(problem),
     }
-    let wanted = Parameters::of(&uri, &PARAMETERS)?;
+}
+
+/// What was asked for. The page of thousands of pairs takes tens of milliseconds, during which no probe could be timed on this
+/// thread: it is made on one of its own.
+async fn made(shared: &Shared, uri: &Uri, loaded: Loaded, is_html: bool) -> Result<Body, Problem> {
+    shared.known()?;
+    let wanted = Parameters::of(uri, &PARAMETERS)?;
     // What is wrong is said at once; what is right is shown as it is when its turn has come.
     shown::choice(&wanted, &shared.sources.view())?;
-    let Ok(turn) = shared.pages.clone().acquire_owned().await else { return Ok(internal()) };
+    let turn = shared.pages.clone().acquire_owned().await.map_err(|_| Problem::internal())?;
     let view = shared.sources.view();
     let choice = shown::choice(&wanted, &view)?;
-    let body = paced::body(turn, "the page", move |out| {
+    Ok(paced::body(turn, "the page", move |out| {
         let shown = Shown::of(&view, choice);
         let text = match is_html {
             true => frame::page(&shown, &loaded).into_string(),
             false => text::page(&shown, &loaded),
         };
         out.write_all(text.as_bytes())
-    });
-    let kind = if is_html { HTML } else { PLAIN };
-    Ok((HEADERS, [(CONTENT_TYPE, kind), (VARY, "accept")], body).into_response())
+    }))
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{Method, Request, StatusCode};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
 use tidegauge::core::trace::MINUTE;
 use tidegauge::http::{self, Shared};
 use tidegauge::reload::Loaded;
@@ -17,6 +17,7 @@ use crate::alerts_http::STALL;
 use crate::gauge::{Gauge, ask, pair_names};
 use crate::http::{Exaggerates, POLLING};
 
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const A_WHILE: Duration = Duration::from_secs(20);
 /// What a browser asks for.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -26,7 +27,7 @@ pub async fn page(router: Router, uri: &str) -> String {
     let request = Request::builder().uri(uri).header(ACCEPT, BROWSER).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK, "{uri}");
-    assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(response.headers()[CONTENT_TYPE], HTML);
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
@@ -62,6 +63,17 @@ async fn who_asks_for_html_gets_it_and_all_others_text() {
     assert_eq!((text.kind.as_str(), text.header("vary")), ("text/plain; charset=utf-8", Some("accept")));
     assert!(!text.body.contains('<'), "{}", text.body);
     assert!(page(gauge.full(), "/").await.starts_with("<!DOCTYPE html>"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_comes_compressed_to_whoever_takes_that() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    let whole = page(gauge.full(), "/").await.len();
+    let request = Request::builder().uri("/").header(ACCEPT, BROWSER).header(ACCEPT_ENCODING, "gzip, br");
+    let response = gauge.full().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert!(body.starts_with(&[0x1f, 0x8b]) && body.len() < whole / 3, "{} of {whole}", body.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,6 +226,24 @@ async fn settings_that_were_refused_are_told_of_beside_what_is_measured_with_tho
         page.contains("Settings refused Those in use are of 2026-") && page.contains("All 6 region pairs are ok"),
         "{page}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_at_what_is_not_there_is_told_so_on_a_page() {
+    let gauge = Gauge::after(A_WHILE, 1).await;
+    for (uri, status, told) in [
+        ("/?store=nosuch", StatusCode::NOT_FOUND, "no store &quot;nosuch&quot;"),
+        ("/?stor=orders", StatusCode::BAD_REQUEST, "stor"),
+    ] {
+        let request = Request::builder().uri(uri).header(ACCEPT, BROWSER).body(Body::empty()).unwrap();
+        let response = gauge.full().oneshot(request).await.unwrap();
+        assert_eq!((response.status(), &response.headers()[CONTENT_TYPE]), (status, &HTML), "{uri}");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let page = String::from_utf8(body.to_vec()).unwrap();
+        let summary = elements(&page, "p").into_iter().find(|part| part.contains("id=\"summary\"")).unwrap();
+        assert!(summary.contains(told) && page.contains("id=\"live\""), "{page}");
+        assert!(page.contains("<a href=\".\">All stores</a>") && page.contains("script.js"), "{page}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

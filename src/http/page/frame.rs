@@ -7,6 +7,7 @@ use super::{PATH, SCRIPT, STYLE, pair, store, words};
 use crate::core::alert::{self, Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::alerts::PHASES;
+use crate::http::answer::Problem;
 use crate::http::resource::Verb;
 use crate::http::resources;
 use crate::reload::Loaded;
@@ -35,9 +36,12 @@ pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> Markup {
     around(shown.view, &summary(shown), is_bad, &main)
 }
 
-/// Of a gauge that has no settings, as all were refused.
-pub(super) fn unknown(view: &View, loaded: &Loaded) -> Markup {
-    around(view, "Everything is unknown: the settings were refused", true, &settings(view, loaded))
+/// Of what cannot be shown, and why not.
+pub(super) fn problem(view: &View, problem: &Problem, loaded: &Loaded) -> Markup {
+    match loaded.unknown() {
+        Some(_) => around(view, "Everything is unknown: the settings were refused", true, &settings(view, loaded)),
+        None => around(view, problem.message(), true, &html! { p { a href="." { "All stores" } } }),
+    }
 }
 
 /// What every page has, around what this one is about.

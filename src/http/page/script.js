@@ -68,8 +68,32 @@ function tellAge(why) {
   if (live.textContent !== text) live.textContent = text;
 }
 
-// Somebody answered, and not with the page.
+// Somebody answered, and not with a page.
 class Refused extends Error {}
+
+// The answer, and all of its text. Over a slow link that may take long, of which is told; it is given up when nothing comes.
+async function ask(turn) {
+  const given = new AbortController();
+  const giveUp = () => given.abort(new DOMException("it did not answer in time", "TimeoutError"));
+  let silence = setTimeout(giveUp, PATIENCE);
+  let late;
+  try {
+    const options = { headers: { accept: "text/html" }, cache: "no-store", signal: given.signal };
+    const answer = await fetch(location.href, options);
+    late = setTimeout(() => turn === asked && tellAge("The answer takes long to arrive"), PATIENCE);
+    const pieces = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; ; ) {
+      clearTimeout(silence);
+      silence = setTimeout(giveUp, PATIENCE);
+      const { done, value } = await pieces.read();
+      if (done) return { answer, text };
+      text += value;
+    }
+  } finally {
+    clearTimeout(silence);
+    clearTimeout(late);
+  }
+}
 
 async function refresh() {
   const begun = performance.now();
@@ -79,15 +103,10 @@ async function refresh() {
   const isTold = document.documentElement.classList.contains("stale");
   if (!isTold && Date.now() - answeredAt > SELDOM + PATIENCE) tellAge("Not asked for a while");
   try {
-    const answer = await fetch(location.href, {
-      headers: { accept: "text/html" },
-      cache: "no-store",
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    const text = await answer.text();
+    const { answer, text } = await ask(turn);
     if (turn !== asked) return;
     const next = new DOMParser().parseFromString(text, "text/html");
-    // One whose settings are refused answers 503, with a page that says so.
+    // What cannot be shown is a page as well, which says why.
     if (!next.getElementById("live")) {
       throw new Refused(answer.ok ? "Somebody else than the gauge answers" : `The gauge refuses this page (${answer.status})`);
     }
@@ -103,8 +122,7 @@ async function refresh() {
     wait = Math.min(Math.max(EVERY, (performance.now() - begun) / SHARE), SELDOM);
   } catch (error) {
     if (turn !== asked) return;
-    const why = error.name === "TimeoutError" ? "it did not answer in time" : error.message;
-    tellAge(error instanceof Refused ? why : `No answer from the gauge (${why})`);
+    tellAge(error instanceof Refused ? error.message : `No answer from the gauge (${error.message})`);
   }
   schedule(wait);
 }

@@ -55,7 +55,8 @@ pub(super) fn moment(at: Wall) -> String {
 pub(super) fn sign(state: State) -> &'static str {
     match state {
         State::Unknown => "?",
-        State::ReadFailing | State::WriteFailing => "✕",
+        State::ReadFailing => "✕",
+        State::WriteFailing => "⊘",
         State::WriterSilent => "…",
         State::Throttled => "◆",
         State::Stalled => "■",

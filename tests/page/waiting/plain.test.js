@@ -61,3 +61,28 @@ test("without its script it is whole without its style too: what is shown is in 
   assert.match(policy, /script-src 'self'/);
   assert.doesNotMatch(policy, /unsafe|https?:|\*/);
 });
+
+test("on a telephone's screen nothing is out of sight, and every row says why", async () => {
+  const page = await open(browser, gauge, { viewport: { width: 390, height: 800 } });
+  await page.goto(gauge.origin);
+  // The demonstration's first trouble.
+  const why = page.locator(".store td.why").filter({ hasText: "nothing new has become visible" }).first();
+  await why.waitFor({ timeout: 45_000 });
+  const pair = `${gauge.origin}/?store=orders&source_region=eu-west-1&target_region=ap-southeast-2`;
+  for (const url of [gauge.origin, pair]) {
+    await page.goto(url);
+    const beyond = await page.evaluate(() => {
+      const isScrolled = (part) => part.closest(".scroll") && part.closest(".matrix");
+      const parts = [...document.querySelectorAll("main *")].filter((part) => part.checkVisibility() && !isScrolled(part));
+      const { clientWidth, scrollWidth } = document.documentElement;
+      const wide = parts.filter((part) => part.getBoundingClientRect().right > clientWidth + 1 && !part.closest("thead, svg"));
+      return [scrollWidth - clientWidth, wide.map((part) => part.outerHTML.slice(0, 80))];
+    });
+    assert.deepEqual(beyond, [0, []], url);
+  }
+  await page.goto(gauge.origin);
+  // Laid out otherwise, it is a table all the same.
+  const row = page.getByRole("table").filter({ hasText: "Lag now" }).first().getByRole("row", { name: /us-east-1 → ap-southeast-2 .* nothing new has become visible/ });
+  assert.equal(await row.count(), 1);
+  await close(page);
+});
