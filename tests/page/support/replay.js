@@ -14,8 +14,9 @@ async function recorded(gauge, path) {
   });
 }
 
-// A server of the page's parts, and of so many states of the page itself, in turn.
-export async function replay(gauge, states) {
+// A server of the page's parts, and of so many states of the page itself, in turn. While it is `slow`, the page comes in pieces
+// that are `pause` milliseconds apart.
+export async function replay(gauge, states, pause = 0) {
   const pages = [];
   while (pages.length < states) {
     pages.push(await recorded(gauge, "/"));
@@ -25,17 +26,25 @@ export async function replay(gauge, states) {
   const parts = new Map();
   for (const path of ["/style.css", "/script.js"]) parts.set(path, await recorded(gauge, path));
   let asked = 0;
-  const server = createServer((request, response) => {
+  const given = { slow: false };
+  const server = createServer(async (request, response) => {
     const answer = request.url === "/" ? pages[asked++ % pages.length] : parts.get(request.url);
     if (!answer) return response.writeHead(404).end();
-    response.writeHead(200, answer.headers).end(answer.body);
+    response.writeHead(200, answer.headers);
+    const pieces = given.slow && request.url === "/" ? 3 : 1;
+    const size = Math.ceil(answer.body.length / pieces);
+    for (let piece = 0; piece < pieces; piece += 1) {
+      if (piece > 0) await sleep(pause);
+      response.write(answer.body.subarray(piece * size, (piece + 1) * size));
+    }
+    response.end();
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  return {
+  return Object.assign(given, {
     origin: `http://127.0.0.1:${server.address().port}`,
     stop() {
       server.closeAllConnections();
       return new Promise((done) => server.close(done));
     },
-  };
+  });
 }

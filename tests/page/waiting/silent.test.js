@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { close, launch, open, refreshed } from "../support/browser.js";
 import { Gauge, theProject } from "../support/gauge.js";
+import { replay } from "../support/replay.js";
 
 let browser;
 before(async () => {
@@ -71,6 +72,28 @@ describe("a page without news", { concurrency: true }, () => {
     } finally {
       await gauge.stop();
       await successor?.stop();
+    }
+  });
+
+  test("over a slow link an answer that takes long is told of, and taken when it is there", { timeout: 90_000 }, async () => {
+    const gauge = await Gauge.start(["demo"]);
+    // Nothing for 5 s, twice: no silence, and more than a page should wait for without a word.
+    const source = await replay(gauge, 3, 5000);
+    try {
+      const page = await open(browser, source);
+      await page.goto(source.origin);
+      await refreshed(page);
+      source.slow = true;
+      const alert = page.getByRole("alert");
+      await alert.waitFor({ timeout: 20_000 });
+      assert.match(await alert.textContent(), /^The answer takes long to arrive: this is old, as of /);
+      // The one that is on its way comes as slowly all the same, and is taken.
+      source.slow = false;
+      await isLive(page);
+      await close(page);
+    } finally {
+      await source.stop();
+      await gauge.stop();
     }
   });
 
