@@ -8,6 +8,7 @@ use super::model::{Plan, Reason};
 use super::snapshot::{PairSnapshot, Seat, SlotFacts};
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
+use super::unknown::Unknown;
 
 /// Silence of this many intervals is a finding.
 pub const PATIENCE_INTERVALS: i64 = 3;
@@ -65,10 +66,10 @@ impl State {
         }
     }
 
-    /// What a person can do about it; empty where there is nothing to do.
+    /// What a person can do about it; empty where there is nothing to do. [`Assessment::remedy`] knows more.
     pub fn remedy(self) -> &'static str {
         match self {
-            State::Unknown => "Read the reason: wait a few heartbeats; look at the source's region; upgrade.",
+            State::Unknown => "Read the reason: what to do depends on it.",
             State::ReadFailing => {
                 "Look at the cause: access, credentials, network, capacity. Treat the target's data as unverified."
             }
@@ -94,6 +95,8 @@ pub struct Assessment {
     pub state: State,
     /// Why, for a person on call; empty where the state says it all.
     pub reason: String,
+    /// What is in the way, where the state is unknown.
+    pub unknown: Option<Unknown>,
     /// How late the pair is; `None` where nobody can know.
     pub current_lag: Option<Span>,
     /// How long the next heartbeat has been due, whether or not it was ever written; `None` for one-clock pairs, and
@@ -114,6 +117,30 @@ pub struct Assessment {
     pub merged: Option<Merged>,
 }
 
+impl Assessment {
+    /// What a person can do about it; empty where there is nothing to do.
+    pub fn remedy(&self) -> &'static str {
+        self.unknown.map_or(self.state.remedy(), Unknown::remedy)
+    }
+}
+
+/// A state, and why; and what is in the way, where that is unknown.
+struct Finding(State, String, Option<Unknown>);
+
+impl Finding {
+    fn of(state: State, reason: String) -> Finding {
+        Finding(state, reason, None)
+    }
+
+    fn unknown(what: Unknown, reason: String) -> Finding {
+        Finding(State::Unknown, reason, Some(what))
+    }
+
+    fn not_measured_yet() -> Finding {
+        Finding::unknown(Unknown::NotMeasuredYet, "not measured yet".into())
+    }
+}
+
 /// Assesses one pair at `now`.
 pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     let stalled_after = stalled_after(plan, pair);
@@ -126,7 +153,7 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
         .filter(|_| pair.seat != Seat::Ours)
         .map(|((watermark, _), staleness)| (staleness - watermark.interval).max(Span::ZERO));
     let unmoved = unmoved(pair).filter(|unmoved| *unmoved > stalled_after);
-    let (state, reason) = state(plan, pair, (current_lag, overdue), unmoved, now.mono);
+    let Finding(state, reason, unknown) = state(plan, pair, (current_lag, overdue), unmoved, now.mono);
     let (state, mut reason) = with_companions(plan, pair, state, reason, now.mono);
     let provider = pair.provider.as_ref().zip(plan.polling);
     let provider = provider.map(|(facts, polling)| facts.standing(polling, now.mono));
@@ -142,6 +169,7 @@ pub fn assess(plan: &Plan, pair: &PairSnapshot, now: Now) -> Assessment {
     Assessment {
         state,
         reason,
+        unknown,
         current_lag,
         overdue,
         slot_spread,
@@ -226,9 +254,13 @@ pub(super) fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
 
 /// Three intervals, or what one write without an answer costs where intervals are shorter than deadlines: that alone is
 /// no finding.
+pub(super) fn write_patience(plan: &Plan) -> Span {
+    plan.interval.times(PATIENCE_INTERVALS).max(plan.write_deadline() + plan.interval.times(2))
+}
+
+/// Whether no write was acknowledged for as long.
 pub(super) fn is_write_silent(pair: &PairSnapshot, plan: &Plan, now: Mono) -> bool {
-    let patience = plan.interval.times(PATIENCE_INTERVALS).max(plan.write_deadline() + plan.interval.times(2));
-    pair.writes.answered_at.is_none_or(|answered| now - answered > patience)
+    pair.writes.answered_at.is_none_or(|answered| now - answered > write_patience(plan))
 }
 
 /// When a read of the target's stalest slot was last answered.
@@ -286,25 +318,26 @@ fn state(
     (current_lag, overdue): (Option<Span>, Option<Span>),
     unmoved: Option<Span>,
     now: Mono,
-) -> (State, String) {
+) -> Finding {
     let starting = !is_silent(Some(pair.watching_since), plan, now);
     let source = &plan.regions[pair.source.index()];
     let target = &plan.regions[pair.target.index()];
     let because = |reason: Option<Reason>| reason.map_or(String::new(), |reason| format!(": {}", reason.words()));
 
     if pair.seat == Seat::Newer || pair.slots.iter().any(|slot| slot.newer_format) {
-        return (State::Unknown, format!("newer format: heartbeats of {source} are written by a newer release"));
+        let reason = format!("newer format: heartbeats of {source} are written by a newer release");
+        return Finding::unknown(Unknown::NewerFormat, reason);
     }
     if is_silent(oldest_answer(pair), plan, now) {
         if starting && pair.reads.failing.is_none() {
-            return (State::Unknown, "not measured yet".into());
+            return Finding::not_measured_yet();
         }
-        return (State::ReadFailing, format!("{target} cannot be read{}", because(pair.reads.failing)));
+        return Finding::of(State::ReadFailing, format!("{target} cannot be read{}", because(pair.reads.failing)));
     }
     let silence = match pair.seat {
         Seat::Ours => is_write_silent(pair, plan, now).then(|| match pair.writes.failing {
-            None if starting => (State::Unknown, "not measured yet".into()),
-            failing => (State::WriteFailing, format!("{source} accepts no heartbeat{}", because(failing))),
+            None if starting => Finding::not_measured_yet(),
+            failing => Finding::of(State::WriteFailing, format!("{source} accepts no heartbeat{}", because(failing))),
         }),
         _ => two_clock_silence(plan, pair, starting, now),
     };
@@ -317,10 +350,10 @@ fn state(
             Some(Reason::QueueFull) => ": its replication queue is full",
             _ => "",
         };
-        return (State::Throttled, format!("{source} throttles heartbeat writes{queue}"));
+        return Finding::of(State::Throttled, format!("{source} throttles heartbeat writes{queue}"));
     }
     if throttled(pair.reads.throttled_twice_since) {
-        return (State::Throttled, format!("{target} throttles heartbeat reads"));
+        return Finding::of(State::Throttled, format!("{target} throttles heartbeat reads"));
     }
     if let Some(unmoved) = unmoved {
         let mut reason = format!(
@@ -330,31 +363,34 @@ fn state(
         if pair.slots.iter().any(|slot| slot.age_unknown) {
             reason.push_str("; age before start unknown");
         }
-        return (State::Stalled, reason);
+        return Finding::of(State::Stalled, reason);
     }
     match current_lag {
         // Until a first heartbeat has arrived, the age of the unseen ones says little.
-        _ if pair.slots.iter().any(|slot| slot.watermark.is_none()) => (State::Unknown, "not measured yet".into()),
+        _ if pair.slots.iter().any(|slot| slot.watermark.is_none()) => Finding::not_measured_yet(),
         None if pair.seat != Seat::Ours && pair.offset.min.is_none() => {
-            (State::Unknown, format!("how far the clocks of this host and of {source}'s writer differ is not known"))
+            let reason = format!("how far the clocks of this host and of {source}'s writer differ is not known");
+            Finding::unknown(Unknown::Clocks, reason)
         }
-        None => (State::Unknown, "not measured yet".into()),
+        None => Finding::not_measured_yet(),
         _ if overdue.is_some_and(|overdue| overdue > plan.warn_lag.max(current_lag.unwrap_or_default())) => {
             let overdue = overdue.unwrap_or_default().as_secs_f64();
-            (State::Lagging, format!("the next heartbeat of {source} has been due in {target} for {overdue:.1} s"))
+            let reason = format!("the next heartbeat of {source} has been due in {target} for {overdue:.1} s");
+            Finding::of(State::Lagging, reason)
         }
         Some(lag) if lag > plan.warn_lag => {
             let (lag, warn) = (lag.as_secs_f64(), plan.warn_lag.as_secs_f64());
-            (State::Lagging, format!("{target} is {lag:.1} s behind {source}, over the threshold of {warn:.1} s"))
+            let reason = format!("{target} is {lag:.1} s behind {source}, over the threshold of {warn:.1} s");
+            Finding::of(State::Lagging, reason)
         }
-        Some(_) => (State::Ok, String::new()),
+        Some(_) => Finding::of(State::Ok, String::new()),
     }
 }
 
 /// Where another process writes the source and nothing new of it comes: is it the writer, or replication?
 ///
 /// `None` where something comes, or is known to be on its way.
-fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono) -> Option<(State, String)> {
+fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono) -> Option<Finding> {
     let source = &plan.regions[pair.source.index()];
     let target = &plan.regions[pair.target.index()];
     let is_unseen = pair.slots.iter().any(|slot| slot.oldest_unseen.is_some());
@@ -365,15 +401,18 @@ fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono
     }
     let failing = pair.writes.failing.or(pair.source_reads.failing);
     if starting && failing.is_none() {
-        return Some((State::Unknown, "not measured yet".into()));
+        return Some(Finding::not_measured_yet());
     }
     // The seat is for this process to take.
     let because = failing.map_or(String::new(), |reason| format!(": {}", reason.words()));
     match pair.seat {
         Seat::Unread if plan.writes(pair.source) => {
-            return Some((State::WriteFailing, format!("the heartbeat's key in {source} cannot be read{because}")));
+            let reason = format!("the heartbeat's key in {source} cannot be read{because}");
+            return Some(Finding::of(State::WriteFailing, reason));
         }
-        Seat::Taking => return Some((State::WriteFailing, format!("{source} accepts no heartbeat{because}"))),
+        Seat::Taking => {
+            return Some(Finding::of(State::WriteFailing, format!("{source} accepts no heartbeat{because}")));
+        }
         _ => {}
     }
     let still = arrived.map_or(String::new(), |since| format!(" for {:.1} s", (now - since).as_secs_f64()));
@@ -389,17 +428,13 @@ fn two_clock_silence(plan: &Plan, pair: &PairSnapshot, starting: bool, now: Mono
         } else {
             "its writer has stopped: in the source's own replica there is nothing newer either"
         };
-        return Some((State::WriterSilent, format!("{nothing}: {why}")));
+        return Some(Finding::of(State::WriterSilent, format!("{nothing}: {why}")));
     }
     if plan.observer {
-        return Some((
-            State::Unknown,
-            format!("{nothing}; whether its writer or replication has stopped is not known here"),
-        ));
+        let reason = format!("{nothing}; whether its writer or replication has stopped is not known here");
+        return Some(Finding::unknown(Unknown::Observing, reason));
     }
     let why = pair.source_reads.failing.map_or("not asked yet", Reason::words);
-    Some((
-        State::Unknown,
-        format!("{nothing}, and the source is unreachable ({why}): its writer or replication has stopped"),
-    ))
+    let reason = format!("{nothing}, and the source is unreachable ({why}): its writer or replication has stopped");
+    Some(Finding::unknown(Unknown::Unreachable, reason))
 }

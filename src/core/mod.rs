@@ -37,4 +37,6 @@ pub mod snapshot;
 pub mod time;
 pub mod trace;
 pub mod track;
+pub mod unknown;
 pub mod window;
+pub mod writing;

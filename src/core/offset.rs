@@ -42,6 +42,16 @@ impl Basis {
             Basis::Claim => "claim",
         }
     }
+
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Basis::SameClock => "it is the same clock",
+            Basis::Echo => "by heartbeats that were seen, here or there: no lag is negative",
+            Basis::CrossRead => "by heartbeats read where they are written",
+            Basis::Claim => "by what servers and operators say of the clocks",
+        }
+    }
 }
 
 /// Bounds of `our clock − their clock`. An end that is `None` is unbounded.

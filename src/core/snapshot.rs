@@ -10,10 +10,12 @@ use super::model::{Plan, Reason, RegionId, Slot};
 use super::offset::Offset;
 use super::pair::Histogram;
 use super::recent::Recent;
+use super::reign::Reign;
 use super::sample::Bracket;
 use super::time::{Mono, Now, Span};
 use super::track::Watermark;
 use super::window::{Curves, Summary};
+use super::writing::Writing;
 
 /// One store, all pairs.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct StoreSnapshot {
     pub pairs: Vec<PairSnapshot>,
     /// Who writes each region's heartbeat, in the plan's order; `None` where this process neither writes nor stands by.
     pub seats: Vec<Option<Seat>>,
+    /// What becomes of the heartbeats that this process writes there, likewise.
+    pub writings: Vec<Option<Writing>>,
     /// What the store last said of itself in each region, in the plan's order.
     pub looks: Vec<Look>,
     /// Every region's counters, in the plan's order.
@@ -85,6 +89,17 @@ pub enum Seat {
 }
 
 impl Seat {
+    /// What a reign comes to.
+    pub fn of(reign: &Reign) -> Seat {
+        match reign {
+            Reign::Unread => Seat::Unread,
+            Reign::Vacant { .. } | Reign::Rubbish => Seat::Taking,
+            Reign::Held { .. } => Seat::Held,
+            Reign::Newer => Seat::Newer,
+            Reign::Ours { .. } => Seat::Ours,
+        }
+    }
+
     /// Whether this process writes, or may be the only one that could: where a region does not answer, nobody can find out
     /// whether somebody else writes there.
     pub fn may_be_ours(self) -> bool {

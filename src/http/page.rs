@@ -23,6 +23,7 @@ use shown::Shown;
 
 mod chart;
 mod frame;
+mod heartbeats;
 mod pair;
 mod shown;
 mod store;

@@ -13,14 +13,15 @@ use super::resource::{Answer, Described, Resource, Verb};
 use super::words::Word;
 use crate::core::assess::{self, assess, slot_lag};
 use crate::core::merge::{ProviderFacts, Standing, Verdict};
-use crate::core::model::{Placement, Reason};
+use crate::core::model::{Placement, Reason, RegionId};
 use crate::core::offset::{Basis, Offset};
 use crate::core::provider::{Polling, Statistic, failing_words};
 use crate::core::sample::Sample;
 use crate::core::snapshot::{Measured, PairSnapshot, SlotFacts, StoreSnapshot};
-use crate::core::time::{Now, Span};
+use crate::core::time::{Mono, Now, Span};
 use crate::core::track::Watermark;
 use crate::core::window::WindowSummary;
+use crate::core::writing::{self, Writing};
 use crate::http::samples::SampleBody;
 use crate::settings::Act;
 use crate::view::View;
@@ -48,6 +49,25 @@ pub(super) const RESOURCE: Resource = Resource {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Pairs {
     pairs: Vec<Pair>,
+    /// The heartbeats that this process writes, or stands by to write; none of an observer's.
+    writes: Vec<Writes>,
+}
+
+/// What becomes of the heartbeats of one region of one store.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Writes {
+    store: String,
+    source_region: String,
+    /// How it stands with them.
+    state: Word<writing::Standing>,
+    /// When this process's last one was acknowledged, in the slot where that is longest ago.
+    #[schemars(extend("format" = "date-time"))]
+    acknowledged_at: Option<String>,
+    /// Why the last write failed, if it did, or the read without which there is none.
+    failing: Option<Word<Reason>>,
+    /// Since when they fail.
+    #[schemars(extend("format" = "date-time"))]
+    failing_since: Option<String>,
 }
 
 /// One region pair. What is not known is `null`.
@@ -237,11 +257,16 @@ pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<
     let wanted = Parameters::of(&uri, &PARAMETERS)?;
     let view = shared.sources.view();
     let fits = |name: &str, value: &str| wanted.get(name).is_none_or(|wanted| wanted == value);
-    let mut pairs = Vec::new();
+    let (mut pairs, mut writes) = (Vec::new(), Vec::new());
     for (store_index, store) in view.stores.iter().enumerate().filter(|(_, store)| fits("store", &store.plan.store)) {
         for pair in &store.pairs {
             if fits("source_region", store.region(pair.source)) && fits("target_region", store.region(pair.target)) {
                 pairs.push(body(&view, store_index, store, pair));
+            }
+        }
+        for (region, writing, state) in writing::standings(store, view.now.mono) {
+            if fits("source_region", store.region(region)) {
+                writes.push(writes_body(&view, store, region, writing, state));
             }
         }
     }
@@ -249,7 +274,25 @@ pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<
     if pairs.is_empty() && wanted.any() {
         return Err(Problem::not_found("no region pair fits; without parameters this resource lists what there is"));
     }
-    Ok(Success::of(Pairs { pairs }))
+    Ok(Success::of(Pairs { pairs, writes }))
+}
+
+fn writes_body(
+    view: &View,
+    store: &StoreSnapshot,
+    region: RegionId,
+    writing: &Writing,
+    state: writing::Standing,
+) -> Writes {
+    let at = |at: Mono| rfc3339(view.now.after(at - view.now.mono).wall);
+    Writes {
+        store: store.plan.store.to_string(),
+        source_region: store.region(region).to_string(),
+        state: Word(state),
+        acknowledged_at: writing.acknowledged_at.map(at),
+        failing: writing.failing.map(|failing| Word(failing.reason)),
+        failing_since: writing.failing.map(|failing| at(failing.since)),
+    }
 }
 
 fn body(view: &View, place: usize, store: &StoreSnapshot, pair: &PairSnapshot) -> Pair {

@@ -14,6 +14,7 @@ use crate::core::merge::Verdict;
 use crate::core::model::{Consistency, Placement, Reason};
 use crate::core::provider::Statistic;
 use crate::core::snapshot::Measured;
+use crate::core::writing;
 
 /// An enum whose words stand in answers.
 pub trait Closed: Copy {
@@ -55,6 +56,7 @@ closed! {
     "State" is assess::State,
     "Statistic" is Statistic,
     "Verdict" is Verdict,
+    "Writing" is writing::Standing,
 }
 
 /// Two of its words say where, or how long, as well; that stands in fields of its own.

@@ -14,6 +14,7 @@ fn look(trace: &mut Trace, seconds: i64, state: State, lag: Option<i64>) {
     let assessment = Assessment {
         state,
         reason: String::new(),
+        unknown: None,
         current_lag: lag.map(|lag| Span::from_millis(lag * 1_000)),
         overdue: None,
         slot_spread: None,

@@ -85,7 +85,7 @@ impl Gauge {
     }
 
     /// After a while of that.
-    async fn running(
+    pub async fn running(
         settings: &Settings,
         driver: driver::Driver,
         clock: Clock,
@@ -193,14 +193,14 @@ fn start(
     driver::start(simulated(settings, clock), provider, plan, clock, stop.clone(), Duration::from_secs(1))
 }
 
-fn simulated(settings: &StoreSettings, clock: Clock) -> SimulatedStore {
+pub fn simulated(settings: &StoreSettings, clock: Clock) -> SimulatedStore {
     let StoreKind::Simulated(simulated) = settings.kind.clone() else { panic!("it is simulated") };
     SimulatedStore::new(simulated, REGIONS.map(str::to_owned).to_vec(), clock)
 }
 
 /// A simulated store that more than one process has to do with.
 #[derive(Clone)]
-struct Common(Arc<SimulatedStore>);
+pub struct Common(pub Arc<SimulatedStore>);
 
 impl Store for Common {
     async fn write(&self, write: Write) -> stores::Answer<WriteOutcome> {

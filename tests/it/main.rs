@@ -40,6 +40,7 @@ mod notify;
 mod openapi;
 mod page;
 mod page_pair;
+mod page_writes;
 mod reload;
 mod rules;
 mod visibility_http;

@@ -87,6 +87,7 @@ async fn every_pair_has_a_cell_and_a_row_that_lead_to_it() {
         assert_eq!(page.matches(&name).count(), 1, "{name}: {page}");
     }
     assert!(words(&page).contains("All 6 region pairs are ok"));
+    assert!(store(&page).contains("a heartbeat every 1 s · inline · strong reads · lagging above 5 s"), "{page}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,8 +126,9 @@ async fn a_stall_is_told_with_its_cause_its_alerts_and_what_to_read_instead() {
         assert!(row.contains(" id=\"alert-0-"), "{row}");
     }
     let store = store(&page);
-    assert!(store.contains("eu-west-1: read_home_region what eu-west-1 shows of us-east-1 may be"), "{store}");
-    assert!(store.contains("us-east-1, ap-southeast-2: read_local"), "{store}");
+    let told = "Who reads in eu-west-1: read in the item's home region read_home_region what eu-west-1 shows of us-east-1 may be";
+    assert!(store.contains(told), "{store}");
+    assert!(store.contains("Who reads in us-east-1, ap-southeast-2: read there read_local"), "{store}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,7 +180,7 @@ async fn a_gauge_of_one_region_shows_what_it_measures_and_how_far_the_clocks_are
     let store = store(&page);
     assert!(store.contains("from \\ to us-east-1 eu-west-1"), "one column: {store}");
     assert!(store.contains("this host's clock minus the writer's"), "{store}");
-    assert!(store.contains("eu-west-1 not bounded not bounded"), "{store}");
+    assert!(store.contains("eu-west-1 not bounded not bounded nothing bounds it -"), "{store}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,8 @@ use axum::http::StatusCode;
 use serde_json::Value as Json;
 use tidegauge::core::assess::State;
 use tidegauge::core::model::{Plan, RegionId};
+use tidegauge::core::offset::Basis;
+use tidegauge::core::unknown::Unknown;
 use tidegauge::providers::Nobody;
 use tokio::time::sleep;
 
@@ -271,7 +273,7 @@ async fn at_the_start_nothing_reads_as_a_number() {
     let page = ask(&Gauge::after(Duration::ZERO, 1).await, PAIR).await;
     let shown = words(&page);
     assert!(shown.contains("? unknown for 0.00 s") && shown.contains(": not measured yet"), "{shown}");
-    assert!(shown.contains("What to do: Read the reason"), "{shown}");
+    assert!(shown.contains("What to do: Wait a few heartbeats."), "{shown}");
     assert!(shown.contains("No heartbeat has become visible since this process has been watching."), "{shown}");
     for (name, because) in [
         ("Current lag", "not measured yet"),
@@ -338,7 +340,11 @@ async fn the_samples_of_two_clocks_are_bars_and_what_bounds_the_clocks_is_a_figu
     assert!(min < 0.0, "each is behind the other by a lag at most: {pair}");
     let (offset, by) = figure(&page, "Clock offset");
     assert_eq!(offset, format!("{min:.2} s to {max:.2} s"));
-    assert!(by.ends_with(&format!("by {}", pair["offset"]["basis"].as_str().unwrap())), "{by}");
+    let bases = Basis::ALL.map(|basis| (basis.label(), basis.words()));
+    let of = pair["offset"]["basis"].as_str().unwrap();
+    for (label, words) in bases {
+        assert_eq!(by.contains(words), of.split('+').any(|one| one == label), "{of}: {by}");
+    }
     assert_eq!(figure(&page, "Overdue").0, format!("{:.2} s", pair["overdue_seconds"].as_f64().unwrap()));
     let samples = gauge.get(&format!("/api/v1/samples{query}")).await.json();
     let samples = samples["data"]["samples"].as_array().unwrap().clone();
@@ -359,6 +365,7 @@ async fn an_observer_says_who_has_what_it_does_not_keep() {
     let change = |plan| Plan { observer: true, local: Some(RegionId(0)), ..plan };
     let gauge = Gauge::planned(Duration::from_secs(30), change, Nobody).await;
     let page = words(&ask(&gauge, "?store=orders&source_region=eu-west-1&target_region=us-east-1").await);
+    assert!(page.contains("What to do: Ask the cell's gauge, which can tell"), "nothing new comes: {page}");
     assert!(page.contains("An observer keeps none: ask the cell's gauge."), "{page}");
     assert!(page.contains("An observer counts no samples: ask the cell's gauge."), "{page}");
 }
@@ -367,7 +374,7 @@ async fn an_observer_says_who_has_what_it_does_not_keep() {
 async fn it_says_what_the_provider_says_and_that_it_disagrees() {
     let gauge = Gauge::asking(Duration::from_secs(600), 1, Some(POLLING), Exaggerates).await;
     let page = words(&ask(&gauge, PAIR).await);
-    assert!(page.contains("16.0 s average of the 60.0 s that ended") && page.contains(", maximum 32.0 s."), "{page}");
+    assert!(page.contains("16.0 s average of the 1 min that ended") && page.contains(", maximum 32.0 s."), "{page}");
     assert!(page.contains("It says more than the heartbeats : its average is 16.00 s"), "{page}");
 }
 
@@ -398,5 +405,15 @@ fn what_to_do_about_a_state_is_what_the_readme_says() {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", state.label()))).unwrap();
         let says = row.trim_end_matches('|').rsplit('|').next().unwrap().trim().replace('`', "");
         assert_eq!(says, state.remedy(), "{state:?}");
+    }
+}
+
+#[test]
+fn what_to_do_about_an_unknown_pair_is_what_the_runbook_says() {
+    let runbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks/TidegaugeUnknown.md");
+    let says = std::fs::read_to_string(runbook).unwrap().replace('`', "");
+    let says = says.split_whitespace().collect::<Vec<&str>>().join(" ");
+    for unknown in Unknown::ALL {
+        assert!(says.contains(unknown.remedy()), "{unknown:?}");
     }
 }

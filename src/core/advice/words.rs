@@ -64,6 +64,10 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
             }
         }
     };
+    let why = match advice.why {
+        Why::Dwells(_) => format!("{why}; until then: {}", told(store, advice.decision)),
+        _ => why,
+    };
     let mut left_out = String::new();
     if matches!(advice.why, Why::Fresh(_)) {
         let excluded = region::excluded(store, query.target, policy, now.mono);
@@ -82,6 +86,19 @@ pub fn reason(store: &StoreSnapshot, policy: &Policy, query: &Query, advice: &Ad
             seconds(wait)
         ),
         _ => why,
+    }
+}
+
+/// What whoever reads in a region is told, in words.
+pub fn told(store: &StoreSnapshot, decision: Decision) -> String {
+    match decision {
+        Decision::ReadLocal => "read there".to_owned(),
+        Decision::Wait(wait) => format!("wait {} and ask again", seconds(wait)),
+        Decision::UseSessionToken => "read there, with the session token of the write".to_owned(),
+        Decision::ReadStrong => "read there, strongly consistent".to_owned(),
+        Decision::ReadSourceRegion(region) => format!("read in {}", store.region(region)),
+        Decision::ReadHomeRegion => "read in the item's home region".to_owned(),
+        Decision::Refuse => "read nothing".to_owned(),
     }
 }
 

@@ -140,7 +140,7 @@ impl Ledger {
         let mut missed = late as u64 * u64::from(self.plan.slots);
         if source.keys[0].in_flight.is_none() && source.epoch != self.clocks.epoch() {
             // What was timed before the clock was set and after it must not share a run.
-            source.reign = Reign::Vacant { seen: source.keys[0].stored };
+            source.reigns(Reign::Vacant { seen: source.keys[0].stored }, now.mono);
             return self.tick(region, now, actions);
         }
         for slot in 0..self.plan.slots {

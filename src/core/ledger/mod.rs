@@ -25,8 +25,10 @@ use super::pair::PairStats;
 use super::provider::Polling;
 use super::reign::Reign;
 use super::schedule::Schedule;
+use super::snapshot::Seat;
 use super::time::{Mono, Now, Span, Wall};
 use super::track::Track;
+use super::writing::Failing;
 use ask::{Asking, Weighed};
 
 mod act;
@@ -66,6 +68,8 @@ struct Key {
     /// What is stored is rubbish, to be replaced by the next tick (slots other than 0; slot 0 is the reign's).
     rubbish: bool,
     acked_at: Option<Mono>,
+    /// Why the last write failed, if it did, and since when none was answered.
+    failing: Option<Failing>,
 }
 
 /// Calls of one kind to one region: what the last ones came to, and when to try again.
@@ -73,6 +77,7 @@ struct Key {
 struct Calls {
     failures: u32,
     failing: Option<Reason>,
+    failing_since: Option<Mono>,
     throttled: [Option<Mono>; 2],
     not_before: Option<Mono>,
 }
@@ -81,6 +86,7 @@ impl Calls {
     fn succeeded(&mut self) {
         self.failures = 0;
         self.failing = None;
+        self.failing_since = None;
         self.not_before = None;
     }
 
@@ -88,6 +94,7 @@ impl Calls {
     fn failed(&mut self, reason: Reason, at: Mono, gap: Span, random: f64) {
         self.failures += 1;
         self.failing = Some(reason);
+        self.failing_since.get_or_insert(at);
         if reason.is_throttling() {
             self.throttled = [self.throttled[1], Some(at)];
         }
@@ -104,6 +111,8 @@ impl Calls {
 #[derive(Debug)]
 struct Source {
     reign: Reign,
+    /// Since when the seat is as it is.
+    seat_since: Mono,
     /// The last run that was tried.
     run: u64,
     /// The next tick's number in the run.
@@ -128,6 +137,7 @@ impl Source {
     fn new(plan: &Plan, now: Mono) -> Source {
         Source {
             reign: Reign::Unread,
+            seat_since: now,
             run: 0,
             seq: 0,
             due: now,
@@ -139,6 +149,14 @@ impl Source {
             watched_since: now,
             joined: None,
         }
+    }
+
+    /// Takes note of who holds the seat.
+    fn reigns(&mut self, reign: Reign, at: Mono) {
+        if Seat::of(&reign) != Seat::of(&self.reign) {
+            self.seat_since = at;
+        }
+        self.reign = reign;
     }
 }
 

@@ -7,6 +7,7 @@ use crate::core::offset::Offset;
 use crate::core::recent::Recent;
 use crate::core::sample::Bracket;
 use crate::core::snapshot::{Health, Measured, PairSnapshot, Seat, SlotFacts, StoreSnapshot};
+use crate::core::writing::Writing;
 
 impl Ledger {
     /// What everybody else gets to see.
@@ -23,14 +24,16 @@ impl Ledger {
         self.own.clock_steps = self.clocks.epoch();
         self.own.void_proofs = self.clocks.voided();
         self.own.clock_conflicts = self.clocks.conflicts();
-        let seats = (0..plan.regions.len() as u16).map(RegionId);
-        let seats = seats.map(|region| plan.writes(region).then(|| self.seat(region))).collect();
+        let regions = || (0..plan.regions.len() as u16).map(RegionId);
+        let seats = regions().map(|region| plan.writes(region).then(|| self.seat(region))).collect();
+        let writings = regions().map(|region| plan.writes(region).then(|| self.writing(region))).collect();
         StoreSnapshot {
             plan: self.plan.clone(),
             taken: now,
             pairs,
             seats,
-            looks: (0..plan.regions.len() as u16).map(|region| self.look_of(RegionId(region), now.mono)).collect(),
+            writings,
+            looks: regions().map(|region| self.look_of(region, now.mono)).collect(),
             regions: self.regions.clone(),
             own: self.own,
         }
@@ -100,12 +103,24 @@ impl Ledger {
     }
 
     fn seat(&self, source: RegionId) -> Seat {
-        match self.sources[source.index()].reign {
-            Reign::Unread => Seat::Unread,
-            Reign::Vacant { .. } | Reign::Rubbish => Seat::Taking,
-            Reign::Held { .. } => Seat::Held,
-            Reign::Newer => Seat::Newer,
-            Reign::Ours { .. } => Seat::Ours,
+        Seat::of(&self.sources[source.index()].reign)
+    }
+
+    /// What becomes of the heartbeats that are for this process to write.
+    fn writing(&self, region: RegionId) -> Writing {
+        let source = &self.sources[region.index()];
+        let seat = self.seat(region);
+        let reads = &self.targets[region.index()].calls;
+        let failing = match seat {
+            Seat::Unread => reads.failing.zip(reads.failing_since).map(|(reason, since)| Failing { reason, since }),
+            _ => source.keys.iter().filter_map(|key| key.failing).min_by_key(|failing| failing.since),
+        };
+        Writing {
+            seat,
+            seat_since: source.seat_since,
+            acknowledged_at: source.keys.iter().map(|key| key.acked_at).min().flatten(),
+            failing,
+            throttled_twice_since: source.calls.throttled[0],
         }
     }
 

@@ -92,7 +92,7 @@ impl Ledger {
                 if slot == 0 {
                     let next = source.reign.refused(self.plan.writer, beat, stored.as_ref(), at);
                     let answer_lost = next.is_ours();
-                    source.reign = next;
+                    source.reigns(next, at.mono);
                     if answer_lost {
                         // The refusal is an answer after all: what is stored is ours, and committed by now.
                         let stored = stored_beat(&stored);
@@ -108,11 +108,14 @@ impl Ledger {
                 let key = &mut self.sources[region.index()].keys[usize::from(slot)];
                 key.outstanding.not_committed(beat);
                 key.diary.not_committed(beat);
+                key.failing = None;
                 HeartbeatResult::Refused
             }
             WriteOutcome::Failed { failure, maybe_committed } => {
                 counters.errors[Operation::Write as usize][failure.reason.index()] += 1;
                 source.calls.failed(failure.reason, at.mono, self.plan.interval, self.random.random());
+                let since = key.failing.map_or(at.mono, |failing| failing.since);
+                key.failing = Some(Failing { reason: failure.reason, since });
                 if maybe_committed {
                     key.outstanding.unanswered(beat);
                     HeartbeatResult::Unanswered
@@ -132,11 +135,12 @@ impl Ledger {
         let source = &mut self.sources[region.index()];
         let key = &mut source.keys[usize::from(slot)];
         key.acked_at = key.acked_at.max(Some(at.mono));
+        key.failing = None;
         key.stored = Some(beat);
         key.diary.acknowledged(beat, at.mono, replaced);
         let resolved = key.outstanding.acknowledged(beat, at.mono, replaced);
         if slot == 0 && source.reign != (Reign::Ours { run: beat.run }) {
-            source.reign = Reign::Ours { run: beat.run };
+            source.reigns(Reign::Ours { run: beat.run }, at.mono);
             source.run = beat.run;
             source.due = due;
             for key in &mut source.keys {
@@ -233,7 +237,7 @@ impl Ledger {
         if decides && !source.reign.is_ours() && key.in_flight.is_none() {
             let theirs = heartbeat.map_or(self.plan.interval, |heartbeat| heartbeat.interval);
             let patience = writers_interval(&self.plan, theirs).mul_f64(3.0 + 2.0 * self.plan.patience);
-            source.reign = source.reign.observed(self.plan.writer, source.run, found, at, patience);
+            source.reigns(source.reign.observed(self.plan.writer, source.run, found, at, patience), at.mono);
             if source.reign.is_ours() {
                 source.due = due;
             }

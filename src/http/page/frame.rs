@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::shown::{Choice, Shown, ShownPair};
-use super::{PATH, SCRIPT, STYLE, pair, store, words};
+use super::{PATH, SCRIPT, STYLE, heartbeats, pair, store, words};
 use crate::core::alert::{self, Alert, Key, Phase, Severity};
 use crate::core::assess::State;
 use crate::http::alerts::PHASES;
@@ -22,7 +22,7 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 
 /// All of it.
 pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> Markup {
-    let is_bad = shown.pairs().any(|one| !one.is_ok());
+    let is_bad = shown.pairs().any(|one| !one.is_ok()) || heartbeats::trouble(shown).is_some();
     let main = html! {
         (settings(shown.view, loaded))
         (contents(shown))
@@ -104,12 +104,16 @@ fn settings(view: &View, loaded: &Loaded) -> Markup {
 fn summary(shown: &Shown<'_>) -> String {
     let all = shown.pairs().count();
     let bad = shown.pairs().filter(|one| !one.is_ok()).count();
-    match (all, bad) {
+    let pairs = match (all, bad) {
         (0, _) => "No region pair is measured here".into(),
         (1, 0) => "The region pair is ok".into(),
         (_, 0) => format!("All {all} region pairs are ok"),
         (_, 1) => format!("1 of {all} region pairs is not ok: {}", states(shown.pairs())),
         (_, bad) => format!("{bad} of {all} region pairs are not ok: {}", states(shown.pairs())),
+    };
+    match heartbeats::trouble(shown) {
+        Some(trouble) => format!("{pairs}; {trouble}"),
+        None => pairs,
     }
 }
 

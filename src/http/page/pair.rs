@@ -74,9 +74,9 @@ fn headline(shown: &Shown<'_>, one: &ShownPair<'_>) -> Markup {
             }
             @if !one.now.reason.is_empty() { ": " (one.now.reason) }
         }
-        @if !state.remedy().is_empty() {
+        @if !one.now.remedy().is_empty() {
             p.remedy {
-                b { "What to do: " } (state.remedy())
+                b { "What to do: " } (one.now.remedy())
                 @if let Some(rule) = words::runbook(state) {
                     @let address = alert::runbook(&shown.view.identity.runbooks, rule);
                     " Runbook: " (frame::runbook(rule, &address)) "."

@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 
 use super::shown::{Choice, Shown, ShownPair, ShownStore};
-use super::{chart, words};
+use super::{chart, heartbeats, words};
 use crate::core::advice::{Decision, Query, standing, words as advice_words};
 use crate::core::assess::State;
 use crate::core::merge::Verdict;
 use crate::core::model::RegionId;
 use crate::core::provider::failing_words;
 use crate::core::snapshot::Measured;
-use crate::core::time::Span;
+use crate::core::time::{Mono, Span};
 
 /// A store of more pairs is listed by what is wrong with it, unless it was asked for.
 const LISTED_MAX: usize = 20;
@@ -23,12 +23,13 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
         section.store aria-labelledby=(heading) {
             h2 id=(heading) { a href=(link(store, None)) { (store.name()) } }
             (facts(store))
+            (heartbeats::section(shown, store))
             (matrix(shown, store))
             @if !matches!(shown.choice, Choice::Pair(..)) { (list(shown, store)) }
             div.side {
                 (advice(shown, store))
                 (provider(store))
-                (clocks(store))
+                (clocks(shown, store))
             }
         }
     }
@@ -44,21 +45,16 @@ pub(super) fn link(store: &ShownStore<'_>, pair: Option<&ShownPair<'_>>) -> Stri
     query.finish().replace("?&", "?")
 }
 
-/// A duration as it is written in the settings.
-fn setting(span: Span) -> String {
-    humantime::format_duration(span.to_duration()).to_string()
-}
-
 /// What is measured, and how.
 fn facts(store: &ShownStore<'_>) -> Markup {
     let plan = &store.store.plan;
     let regions = plan.region_ids().count();
     html! {
         p.facts {
-            (plan.kind) " · " (regions) " regions · a heartbeat every " (setting(plan.interval))
+            (plan.kind) " · " (regions) " regions · a heartbeat every " (words::setting(plan.interval))
             @if plan.slots > 1 { " in each of " (plan.slots) " slots" }
             " · " (plan.placement.label()) " · " (plan.consistency.label()) " reads · lagging above "
-            (setting(plan.warn_lag))
+            (words::setting(plan.warn_lag))
             @if let Some(local) = plan.local { " · local to " (store.store.region(local)) }
         }
     }
@@ -221,6 +217,9 @@ fn advice(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
         .filter(|(_, decision, _)| is_local(decision))
         .map(|(target, ..)| &**snapshot.region(*target))
         .collect();
+    let told = |regions: &str, decision: Decision| {
+        html! { "Who reads in " (regions) ": " b { (advice_words::told(snapshot, decision)) } " " code { (decision.label()) } }
+    };
     html! {
         div {
             h3 { "Advice now" }
@@ -229,15 +228,15 @@ fn advice(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
             } @else {
                 dl.advice {
                     @for (target, decision, reason) in all.iter().filter(|(_, decision, _)| !is_local(decision)) {
-                        dt { (snapshot.region(*target)) ": " b { (decision.label()) } }
+                        dt { (told(snapshot.region(*target), *decision)) }
                         dd { (reason) }
                     }
                     @if !local.is_empty() {
-                        dt { (local.join(", ")) ": " b { (Decision::ReadLocal.label()) } }
+                        dt { (told(&local.join(", "), Decision::ReadLocal)) }
                         @if let [one] = all.iter().filter(|(_, decision, _)| is_local(decision)).collect::<Vec<_>>()[..] {
                             dd { (one.2) }
                         } @else {
-                            dd { "what is here is fresh enough" }
+                            dd { "what is there is fresh enough" }
                         }
                     }
                 }
@@ -262,7 +261,7 @@ fn provider(store: &ShownStore<'_>) -> Markup {
                 None => p { "It is not asked for its own figures here." },
                 Some(polling) => {
                     p {
-                        "Asked every " (setting(polling.every)) ". It agrees with the heartbeats on "
+                        "Asked every " (words::setting(polling.every)) ". It agrees with the heartbeats on "
                         (count(&[Verdict::Agrees])) " pairs, disagrees on " (off) ", and on " (count(&[Verdict::Unknown]))
                         " that is not known."
                     }
@@ -275,8 +274,15 @@ fn provider(store: &ShownStore<'_>) -> Markup {
     }
 }
 
+/// When something new of a source last became visible, wherever it is read.
+fn heard(store: &ShownStore<'_>, source: RegionId) -> Option<Mono> {
+    let from = store.pairs.iter().filter(|one| one.pair.source == source);
+    let slots = from.flat_map(|one| one.pair.slots.iter()).filter(|slot| slot.watermark.is_some());
+    slots.filter_map(|slot| slot.still_since).max()
+}
+
 /// How far apart the clocks can be.
-fn clocks(store: &ShownStore<'_>) -> Markup {
+fn clocks(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
     let mut writers: Vec<&ShownPair<'_>> =
         store.pairs.iter().filter(|one| one.pair.clock == Measured::TwoClocks).collect();
     // A writer has one clock, wherever its heartbeats are read.
@@ -293,13 +299,23 @@ fn clocks(store: &ShownStore<'_>) -> Markup {
             } @else {
                 table.list {
                     caption { "this host's clock minus the writer's" }
-                    thead { tr { th scope="col" { "Writer in" } th scope="col" { "at least" } th scope="col" { "at most" } } }
+                    thead { tr {
+                        th scope="col" { "Writer in" } th scope="col" { "At least" } th scope="col" { "At most" }
+                        th scope="col" { "Known" } th scope="col" { "Last heard of" }
+                    } }
                     tbody {
                         @for one in &writers {
                             tr {
                                 th scope="row" { (one.source) }
                                 td.number { (bound(one.pair.offset.min.map(|(min, _)| min))) }
                                 td.number { (bound(one.pair.offset.max.map(|(max, _)| max))) }
+                                td { (words::bases(one.pair.offset)) }
+                                td.number {
+                                    @match heard(store, one.pair.source) {
+                                        Some(at) => { (words::span((shown.view.now.mono - at).as_secs_f64())) " ago" },
+                                        None => (words::UNKNOWN),
+                                    }
+                                }
                             }
                         }
                     }

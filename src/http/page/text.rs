@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::PATH;
 use super::shown::Shown;
 use super::words::seconds;
+use super::{PATH, heartbeats};
 use crate::http::resources;
 use crate::reload::Loaded;
 
@@ -34,6 +34,14 @@ pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> String {
                 &seconds(one.pair.summary[1].p99),
                 &one.now.reason,
             ]);
+        }
+    }
+    text.push('\n');
+    for store in shown.wanted() {
+        for alike in heartbeats::of(store, shown.view.now.mono) {
+            let (store, place, words) = (store.name(), alike.place(), alike.words(shown.view.now));
+            let bad = if alike.is_trouble { "! " } else { "" };
+            let _ = writeln!(text, "{bad}{store}: heartbeats from here: {place}: {words}");
         }
     }
     text.push('\n');

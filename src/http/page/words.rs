@@ -1,6 +1,7 @@
 //! How numbers and states are put for people.
 
 use crate::core::assess::State;
+use crate::core::offset::Offset;
 use crate::core::time::{Span, Wall};
 use crate::http::answer::rfc3339;
 
@@ -26,6 +27,16 @@ pub(super) fn span(seconds: f64) -> String {
     }
 }
 
+/// A duration that somebody has set, to the last digit.
+pub(super) fn setting(span: Span) -> String {
+    let text = humantime::format_duration(span.to_duration()).to_string();
+    let parts = text.split(' ').map(|part| {
+        let (number, unit) = part.split_at(part.find(|one: char| !one.is_ascii_digit()).unwrap_or(part.len()));
+        format!("{number} {}", if unit == "m" { "min" } else { unit })
+    });
+    parts.collect::<Vec<String>>().join(" ")
+}
+
 /// The same of what may not be known.
 pub(super) fn span_or(known: Option<Span>) -> String {
     known.map_or(UNKNOWN.into(), |known| span(known.as_secs_f64()))
@@ -34,6 +45,13 @@ pub(super) fn span_or(known: Option<Span>) -> String {
 /// How long ago something was; not known where this host's clock was set back since.
 pub(super) fn ago(at: Wall, now: Wall) -> String {
     span_or((at <= now).then(|| now - at))
+}
+
+/// What bounds the difference of two clocks.
+pub(super) fn bases(offset: Offset) -> String {
+    let mut bases: Vec<&str> = [offset.min, offset.max].into_iter().flatten().map(|(_, basis)| basis.words()).collect();
+    bases.dedup();
+    if bases.is_empty() { "nothing bounds it".to_owned() } else { bases.join(", and ") }
 }
 
 /// An instant to the second.
@@ -97,10 +115,10 @@ pub(super) fn runbook(state: State) -> Option<&'static str> {
 mod tests {
     use std::path::Path;
 
-    use super::{UNKNOWN, ago, instant, moment, runbook, span};
+    use super::{UNKNOWN, ago, instant, moment, runbook, setting, span};
     use crate::core::alert;
     use crate::core::assess::State;
-    use crate::core::time::Wall;
+    use crate::core::time::{Span, Wall};
 
     #[test]
     fn spans_are_put_in_the_unit_that_people_would_use() {
@@ -116,6 +134,9 @@ mod tests {
             (180_000.0, "2 days"),
         ] {
             assert_eq!(span(seconds), text, "{seconds}");
+        }
+        for (millis, text) in [(1_000, "1 s"), (500, "500 ms"), (90_000, "1 min 30 s"), (1_500, "1 s 500 ms")] {
+            assert_eq!(setting(Span::from_millis(millis)), text);
         }
         let [early, late] = [1_000_000, 3_500_000].map(Wall::from_micros);
         assert_eq!(ago(early, late), "2.50 s");

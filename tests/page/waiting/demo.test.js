@@ -42,7 +42,7 @@ test("a stall turns its cells and no others, names its cause and the safe read, 
     return terms.map((term, place) => ({ term, reason: reasons[place] ?? "" }));
   };
   // On a host that is busy a read comes late now and then, and what is advised becomes less cautious after a dwell alone.
-  const isCalm = ({ term, reason }) => term.endsWith(": read_local") || /less cautious/.test(reason);
+  const isCalm = ({ term, reason }) => term.endsWith(" read_local") || /less cautious/.test(reason);
   await until("nothing speaks against local reads", 10, async () => (await advised()).every(isCalm));
   const ok = calm[0].colour;
   assert.ok(calm.every((cell) => cell.colour === ok), "one colour means ok");
@@ -76,7 +76,7 @@ test("a stall turns its cells and no others, names its cause and the safe read, 
   await until("the advice turns", 8, async () => {
     const turned = (await advised()).filter((one) => !isCalm(one));
     if (turned.length !== 1) return false;
-    assert.equal(turned[0].term, `${STALLED}: read_home_region`);
+    assert.equal(turned[0].term, `Who reads in ${STALLED}: read in the item's home region read_home_region`);
     assert.match(turned[0].reason, new RegExp(`${STALLED}.* old`));
     return true;
   });

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::shown::{ShownPair, ShownStore};
-use super::super::words;
+use super::super::{heartbeats, words};
 use crate::core::assess::slot_lag;
 use crate::core::merge::MergedOrigin;
 use crate::core::model::Consistency;
@@ -17,7 +17,7 @@ type Row = (&'static str, String, String);
 
 /// All of them, and those of the slots where there is more than one.
 pub(super) fn section(store: &ShownStore<'_>, one: &ShownPair<'_>, now: Now) -> Markup {
-    let rows: Vec<Row> = [lags(one), what_is_seen(one, now), how(store, one)].concat();
+    let rows: Vec<Row> = [lags(one), what_is_seen(one, now), how(store, one, now)].concat();
     html! {
         h3 { "Figures now" }
         table.figures {
@@ -110,7 +110,7 @@ fn what_is_seen(one: &ShownPair<'_>, now: Now) -> Vec<Row> {
 }
 
 /// How it is measured.
-fn how(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Vec<Row> {
+fn how(store: &ShownStore<'_>, one: &ShownPair<'_>, now: Now) -> Vec<Row> {
     let plan = &store.store.plan;
     let (clocks, what) = match one.pair.clock {
         Measured::OneClock => ("one clock", "this process writes and reads: no clocks are compared"),
@@ -122,13 +122,12 @@ fn how(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Vec<Row> {
     };
     let mut rows = vec![
         ("Measured by", clocks.to_owned(), what.to_owned()),
-        (
-            "Heartbeats",
-            plan.placement.label().to_owned(),
-            format!("every {}", words::span(plan.interval.as_secs_f64())),
-        ),
+        ("Heartbeats", plan.placement.label().to_owned(), format!("every {}", words::setting(plan.interval))),
         ("Reads", plan.consistency.label().to_owned(), reads.to_owned()),
     ];
+    if let Some((who, note)) = heartbeats::in_region(store, one.pair.source, now) {
+        rows.insert(1, ("Written by", who.to_owned(), note));
+    }
     if one.pair.clock == Measured::TwoClocks {
         let (value, note) = offset(one.pair.offset);
         rows.push(("Clock offset", value, note));
@@ -139,14 +138,11 @@ fn how(store: &ShownStore<'_>, one: &ShownPair<'_>) -> Vec<Row> {
 /// The difference of the clocks, and who says so.
 fn offset(offset: Offset) -> (String, String) {
     let end = |end: Option<Span>| end.map_or("not bounded".to_owned(), |end| words::span(end.as_secs_f64()));
-    let mut bases: Vec<&str> = [offset.min, offset.max].into_iter().flatten().map(|(_, basis)| basis.label()).collect();
-    bases.dedup();
-    let by = if bases.is_empty() { "nothing bounds it".to_owned() } else { format!("by {}", bases.join(" and ")) };
     let value = match (offset.min, offset.max) {
         (None, None) => words::UNKNOWN.to_owned(),
         (min, max) => format!("{} to {}", end(min.map(|(min, _)| min)), end(max.map(|(max, _)| max))),
     };
-    (value, format!("this host's clock minus the writer's, at least and at most: {by}"))
+    (value, format!("this host's clock minus the writer's, at least and at most: {}", words::bases(offset)))
 }
 
 fn slots(one: &ShownPair<'_>, now: Now) -> Markup {

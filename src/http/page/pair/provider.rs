@@ -19,7 +19,7 @@ pub(super) fn section(store: &ShownStore<'_>, one: &ShownPair<'_>, now: Now) -> 
                 p {
                     @match value.zip(standing.age) {
                         Some(((statistic, seconds), age)) => {
-                            b { (words::span(seconds)) } " " (statistic.label()) " of the " (words::span(polling.period.as_secs_f64()))
+                            b { (words::span(seconds)) } " " (statistic.label()) " of the " (words::setting(polling.period))
                             " that ended " (words::span(age.as_secs_f64())) " ago"
                             @if let Some(maximum) = standing.said.and_then(|said| said.maximum) {
                                 ", maximum " (words::span(maximum))
