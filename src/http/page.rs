@@ -17,6 +17,7 @@ use super::{Shared, internal, paced};
 use crate::settings::Act;
 use shown::Shown;
 
+mod alerts;
 mod chart;
 mod frame;
 mod pair;
