@@ -14,6 +14,7 @@ use super::time::{Mono, Now, Span, Wall};
 
 pub use course::{Course, GAP, Patience, Phase, RESOLVED_KEPT, Sight};
 pub use handover::Remembered;
+pub use holds::Holds;
 pub use pattern::Patterns;
 pub use rule::{NoData, Over, Per, Quantile, Rule, Severity, Signal, Threshold};
 
@@ -21,6 +22,7 @@ use signal::{Reading, Together};
 
 mod course;
 mod handover;
+mod holds;
 mod pattern;
 mod rule;
 mod signal;
@@ -57,6 +59,8 @@ pub struct Key {
 pub struct Alert {
     /// How far it has come.
     pub course: Course,
+    /// Whether it is so at this moment.
+    pub holds: Holds,
     /// Its labels but for the cell's, `alertname` and `severity` first: what tells it from all others, whoever measures it.
     pub labels: Labels,
     /// When the signal went over the threshold, by this host's clock.
@@ -70,8 +74,10 @@ pub struct Alert {
     pub value: f64,
     /// What is the matter, in a line.
     pub summary: Arc<str>,
-    /// Why, as far as that is known.
+    /// Why, as far as that is known; while the signal is not, why that is so.
     pub cause: Arc<str>,
+    /// Why, when it was last so. Empty where that was before this process.
+    pub was: Arc<str>,
 }
 
 impl Alert {
@@ -322,11 +328,13 @@ impl Step<'_> {
             }
             return;
         };
+        let holds = Holds::step(before.as_ref().map(|alert| alert.holds), sight, rule.no_data, self.now.wall);
         let is_anew = from.is_none() || (from == Some(Phase::Resolved) && course.phase != Phase::Resolved);
         let mut alert = match before {
             Some(alert) if !is_anew => alert,
             _ => Alert {
                 course,
+                holds,
                 labels: words::labels(rule, key.severity, self.store, &key.subject),
                 active_at: self.now.wall,
                 fired_at: None,
@@ -334,9 +342,10 @@ impl Step<'_> {
                 value: 0.0,
                 summary: words::summary(rule, self.store, &key.subject),
                 cause: "".into(),
+                was: "".into(),
             },
         };
-        alert.course = course;
+        (alert.course, alert.holds) = (course, holds);
         if course.phase == Phase::Firing {
             alert.fired_at.get_or_insert(self.now.wall);
         }
@@ -347,6 +356,9 @@ impl Step<'_> {
             // Once it is on its way out, what it was about is worth more than that all is well.
             if sight != Sight::Under || alert.cause.is_empty() {
                 alert.cause = cause().into();
+            }
+            if holds == Holds::Now {
+                alert.was = alert.cause.clone();
             }
         }
         if from != Some(course.phase) {

@@ -173,6 +173,13 @@ impl Default for RegionCounters {
     }
 }
 
+impl RegionCounters {
+    /// Whether calls of this kind are to be told of. What a store's plan never does is left out.
+    pub fn has_made(&self, operation: Operation) -> bool {
+        self.requests[operation as usize].count > 0 || operation.measures()
+    }
+}
+
 /// Counters of the gauge's own working, per store.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct OwnCounters {

@@ -14,7 +14,7 @@ use super::Shared;
 use super::answer::{Kind, Parameters, Problem, Success, rfc3339};
 use super::resource::{Answer, Described, Resource, Verb};
 use super::words::{Word, one_of};
-use crate::core::alert::{Alert, Phase, Severity};
+use crate::core::alert::{Alert, Holds, Phase, Severity};
 use crate::settings::Act;
 use crate::view::Identity;
 
@@ -60,6 +60,10 @@ struct AlertBody {
     told: Told,
     #[schemars(schema_with = "phases")]
     state: &'static str,
+    /// Since when it is over, and fires on lest it come and go; else not there.
+    #[serde(rename = "keepFiringSince", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    keep_firing_since: Option<String>,
 }
 
 /// What is told of an alert wherever one is told of.
@@ -123,6 +127,10 @@ pub async fn get(State(shared): State<Shared>, uri: Uri) -> Result<Json<Success<
     let body = |(_, _, alert): (usize, Severity, &Alert)| AlertBody {
         told: Told::of(alert, &view.identity),
         state: alert.phase().label(),
+        keep_firing_since: match alert.holds {
+            Holds::OverSince(at) => Some(rfc3339(at)),
+            Holds::Now | Holds::UnknownSince(_) => None,
+        },
     };
     Ok(Success::of(Alerts { alerts: alerts.into_iter().map(body).collect() }))
 }

@@ -21,6 +21,7 @@ use crate::reload::Loaded;
 use crate::settings::Act;
 use shown::Shown;
 
+mod alerts;
 mod chart;
 mod frame;
 mod heartbeats;

@@ -313,9 +313,7 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     });
     let by_operation = |operations: &[Operation], of: &dyn Fn(&RegionCounters, Operation) -> Value| {
         let rows = regions.iter().flat_map(|(labels, counters)| {
-            // What this store's plan never does is left out.
-            let done = |operation: &Operation| counters.requests[*operation as usize].count > 0 || operation.measures();
-            operations.iter().copied().filter(done).map(|operation| {
+            operations.iter().copied().filter(|operation| counters.has_made(*operation)).map(|operation| {
                 let mut labels = labels.clone();
                 labels.push(label("operation", operation.label()));
                 (labels, of(counters, operation))
@@ -333,7 +331,9 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
             Value::Number(counters.capacity_units[operation as usize])
         }),
     );
-    // Sixteen series a region that are nearly all zero would be noise: a reason appears with its first error.
+    // All that are nearly always zero would be noise: a reason appears with its first error. Of two that come in bursts the
+    // first burst would be no increase then.
+    let may_burst = |reason: Reason| matches!(reason, Reason::Throttled | Reason::Timeout);
     page.family(
         declare::ERRORS,
         regions.iter().flat_map(|(labels, counters)| {
@@ -343,7 +343,8 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
                     let mut labels = labels.clone();
                     labels.push(label("operation", operation.label()));
                     labels.push(label("reason", reason.label()));
-                    (count > 0).then_some((labels, Value::Number(count as f64)))
+                    let is_told = count > 0 || (may_burst(reason) && counters.has_made(operation));
+                    is_told.then_some((labels, Value::Number(count as f64)))
                 })
             })
         }),

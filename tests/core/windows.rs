@@ -210,6 +210,59 @@ fn what_was_missed_at_the_last_look_counts_by_its_age_then_and_takes_the_top_of_
     assert_eq!((ten.pessimistic[place(0.8)], ten.optimistic[place(0.8)].is_some()), (None, true));
 }
 
+/// What is out of sight is younger than what was hidden for long: it must not be forgotten on the way up to that.
+#[test]
+fn a_pessimist_promises_nothing_that_an_optimist_cannot_tell() {
+    let mut window = Window::default();
+    for second in 0..500 {
+        window.add(at(second), exactly(span(0.8)));
+    }
+    for second in 500..526 {
+        window.add_wide(at(second), Bracket { lower: span(0.0), upper: span(33.0) });
+    }
+    let stall: Vec<Bracket> =
+        (1..=8).map(|age| Bracket { lower: span(f64::from(age)), upper: span(f64::from(age) + 0.1) }).collect();
+    let place = |probability: f64| PROBABILITIES.iter().position(|listed| *listed == probability).unwrap();
+    for curve in visibility(&window, at(534), &stall) {
+        assert_eq!(
+            (curve.pessimistic[place(0.99)], curve.optimistic[place(0.99)]),
+            (None, None),
+            "8 of 534 took longer"
+        );
+        let close = curve.pessimistic[place(0.9)].zip(curve.optimistic[place(0.9)]);
+        assert!(close.is_some_and(|(late, early)| early < 0.8 && (0.8..0.84).contains(&late)), "{curve:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(64))]
+
+    /// Whatever arrived, was hidden, or is on its way still.
+    #[test]
+    fn where_both_ends_are_known_the_pessimistic_one_is_the_later(
+        points in proptest::collection::vec(1_000i64..5_000_000, 0..400),
+        wide in proptest::collection::vec(2_000_000i64..40_000_000, 0..40),
+        unseen in proptest::collection::vec((0i64..30_000_000, 0i64..2_000_000), 0..40),
+    ) {
+        let mut window = Window::default();
+        for (second, lag) in points.iter().enumerate() {
+            window.add(at(second as i64), exactly(Span::from_micros(*lag)));
+        }
+        for upper in &wide {
+            window.add_wide(at(points.len() as i64), Bracket { lower: Span::ZERO, upper: Span::from_micros(*upper) });
+        }
+        let unseen: Vec<Bracket> = unseen
+            .iter()
+            .map(|(age, took)| Bracket { lower: Span::from_micros(*age), upper: Span::from_micros(age + took) })
+            .collect();
+        for curve in visibility(&window, at(points.len() as i64), &unseen) {
+            for (late, early) in curve.pessimistic.iter().zip(&curve.optimistic) {
+                prop_assert!(late.is_none_or(|late| early.is_some_and(|early| early <= late)), "{curve:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_wide_sample_is_no_point_and_late_all_the_same() {
     let mut window = Window::default();

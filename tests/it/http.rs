@@ -85,10 +85,9 @@ async fn every_metric_is_declared_and_explained() {
         assert!(help.len() >= 15 && help.ends_with('.'), "{name} is not explained: {help:?}");
         assert!(name.starts_with("tidegauge_"), "{name}");
         assert_eq!(name.ends_with("_total"), format!("{:?}", metric.kind) == "COUNTER", "{name}");
-        // Errors appear with the first of them, alerts with what is wrong, and advice with a policy; the others are for pairs of two clocks, for
-        // several slots, and for stores that say something of themselves, or of which a provider does.
+        // Alerts appear with what is wrong, and advice with a policy; the others are for pairs of two clocks, for several slots,
+        // and for stores that say something of themselves, or of which a provider does.
         let rare = [
-            declare::ERRORS,
             declare::ALERT_ACTIVE,
             declare::ADVICE_DECISION,
             declare::ADVICE_EXCLUDED,
@@ -111,14 +110,29 @@ async fn every_metric_is_declared_and_explained() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_costs_at_most_45_series() {
+async fn what_comes_in_bursts_is_0_before_its_first_error_for_each_kind_of_call_that_is_made_and_nothing_else_is() {
+    for after in [Duration::ZERO, A_WHILE] {
+        let exposition = Gauge::after(after, 1).await.metrics().await;
+        let errors: Vec<_> =
+            series(&exposition).into_iter().filter(|(name, ..)| *name == "tidegauge_errors_total").collect();
+        assert!(errors.iter().all(|(_, labels, count)| {
+            let is_burst = ["reason=\"throttled\"", "reason=\"timeout\""].iter().any(|reason| labels.contains(reason));
+            is_burst && *count == 0.0
+        }));
+        // Of three regions, two kinds of call and two reasons.
+        assert_eq!(errors.len(), 12, "{errors:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_is_well_costs_at_most_41_series() {
     let exposition = Gauge::after(A_WHILE, 2).await.metrics().await;
     for (source, target) in pair_names() {
         let (source, target) = (format!("source_region=\"{source}\""), format!("target_region=\"{target}\""));
         let of_pair =
             |labels: &str| labels.contains("store=\"orders\"") && labels.contains(&source) && labels.contains(&target);
         let count = series(&exposition).iter().filter(|(_, labels, _)| of_pair(labels)).count();
-        assert!((20..=45).contains(&count), "{count} series from {source} to {target}");
+        assert!((20..=41).contains(&count), "{count} series from {source} to {target}");
     }
 }
 

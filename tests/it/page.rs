@@ -131,6 +131,77 @@ async fn a_stall_is_told_with_its_cause_its_alerts_and_what_to_read_instead() {
     assert!(store.contains("Who reads in us-east-1, ap-southeast-2: read there read_local"), "{store}");
 }
 
+/// The rows of the alerts, as words, and those among them that are seen at once.
+fn alert_rows(page: &str) -> (Vec<String>, Vec<String>) {
+    let rows = |part: &str| {
+        let rows = elements(part, "tr").into_iter().map(words);
+        rows.filter(|row| row.starts_with("Tidegauge") || row.starts_with("Late")).collect::<Vec<_>>()
+    };
+    let at_once = page.split("<details id=\"more-alerts\"").next().unwrap();
+    (rows(page), rows(at_once))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fires_on_after_it_is_over_is_shown_as_over_and_as_what_it_was_until_then() {
+    let gauge = Gauge::judging(STALL);
+    sleep(Duration::from_secs(400)).await;
+    let page = page(gauge.full(), "/").await;
+    assert!(words(&page).contains("All 6 region pairs are ok"), "{page}");
+    let (rows, _) = alert_rows(&page);
+    let stalled = rows.iter().find(|row| row.starts_with("TidegaugeStalled")).unwrap();
+    assert!(stalled.contains("page firing, over since 00:04:3"), "{stalled}");
+    assert!(
+        stalled.contains(" Until 00:04:3") && stalled.contains(": orders: us-east-1 → eu-west-1 is stalled: "),
+        "{stalled}"
+    );
+    assert!(stalled.contains(" 4 min "), "it was so for four minutes, and is not for six: {stalled}");
+    assert!(!page.contains("<tr class=\"firing\""), "nothing looks as if it were so now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_and_not_known_now_is_folded_and_gives_no_reason_that_is_another_s() {
+    // It stalls, and before anything fires nobody can look.
+    let down = "[[stores.simulated.events]]\nkind = \"region_down\"\nregion = \"eu-west-1\"\noffset = \"50s\"\n\
+                lasts = \"20m\"\nevery = \"2h\"\n";
+    let gauge = Gauge::judging(&format!("{STALL}{down}"));
+    sleep(Duration::from_secs(400)).await;
+    let page = page(gauge.full(), "/").await;
+    let (rows, at_once) = alert_rows(&page);
+    let is_held = |row: &&String| row.contains("pending, not known since 00:00:5");
+    let held = rows.iter().find(|row| row.starts_with("TidegaugeStalled") && is_held(row)).unwrap();
+    assert!(held.contains("Until 00:00:5") && !held.contains("cannot be read"), "{held}");
+    assert!(!at_once.iter().any(|row| is_held(&row)), "{at_once:?}");
+    let folded = page.split("<details id=\"more-alerts\"").nth(1).unwrap();
+    assert!(words(&elements(folded, "summary")[0]).ends_with(" pending, not known now"), "{folded}");
+    // What is known is told once.
+    let unread = rows.iter().find(|row| row.starts_with("TidegaugeReadFailing")).unwrap();
+    assert_eq!(unread.matches("→ eu-west-1 cannot be read").count(), 1, "{unread}");
+    assert!(!unread.contains("cannot be read: eu-west-1 cannot be read"), "{unread}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_does_not_push_everything_else_out_of_sight() {
+    let rule = |number| {
+        format!(
+            "[[alerts.rules]]\nname = \"Late{number}\"\nsignal = \"current_lag\"\nticket = {{ above = \"3s\", for = \"1h\" }}\n"
+        )
+    };
+    let rules: String = (0..9).map(rule).collect();
+    let gauge = Gauge::judging(&format!("{STALL}{rules}"));
+    sleep(Duration::from_secs(120)).await;
+    let page = page(gauge.full(), "/").await;
+    let (rows, at_once) = alert_rows(&page);
+    assert!(rows.len() == 12 && at_once.len() == 4, "what fires, and the first three that are pending: {rows:?}");
+    assert!(at_once[0].starts_with("TidegaugeStalled page firing 1"), "{at_once:?}");
+    assert!(words(&page).contains("More: 8 pending"), "{page}");
+    let ids: Vec<&str> =
+        page.match_indices(" id=\"").map(|(at, _)| page[at + 5..].split('"').next().unwrap()).collect();
+    let mut once = ids.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), ids.len(), "each id is there once: {ids:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_last_hour_is_there_once_a_minute_is_over_and_shows_trouble() {
     let gauge = Gauge::judging(STALL);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Alert, AlertTransition, Alerts, Course, Key, Phase, Rule, gone, is_watched, words};
+use super::{Alert, AlertTransition, Alerts, Course, Holds, Key, Phase, Rule, gone, is_watched, words};
 use crate::core::snapshot::StoreSnapshot;
 use crate::core::time::{Now, Wall};
 
@@ -51,6 +51,8 @@ impl Alerts {
         let before = self.by_key.get(&key);
         let alert = Alert {
             course: Course::firing(now.mono),
+            // Until it is looked at.
+            holds: before.map_or(Holds::UnknownSince(now.wall), |alert| alert.holds),
             labels: words::labels(rule, key.severity, store, &key.subject),
             active_at: fired_at,
             fired_at: Some(fired_at),
@@ -58,6 +60,7 @@ impl Alerts {
             value: before.map_or(0.0, |alert| alert.value),
             summary: words::summary(rule, store, &key.subject),
             cause: before.map_or_else(|| "it was firing before this gauge started".into(), |alert| alert.cause.clone()),
+            was: before.map_or_else(|| "".into(), |alert| alert.was.clone()),
         };
         let from = before.map(Alert::phase);
         transitions.push(AlertTransition { from, to: Some(Phase::Firing), alert: alert.clone() });

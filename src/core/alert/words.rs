@@ -142,7 +142,10 @@ pub(super) fn cause_together(rule: &Rule, reading: Reading, together: &Together<
         told.push_str(&format!("; and {} more", reasons.len() - REASONS_TOLD));
     }
     let separator = if told.is_empty() { "" } else { ": " };
-    format!("all {} pairs{number}{separator}{told}", together.pairs())
+    match together.pairs() {
+        1 => format!("its one pair{number}{separator}{told}"),
+        pairs => format!("all {pairs} pairs{number}{separator}{told}"),
+    }
 }
 
 /// Why, of a finding of the audit: what is wrong, and what to do.

@@ -84,7 +84,7 @@ pub const fn samples_for(place: usize) -> u64 {
 pub struct Visibility {
     /// Samples that this rests on, of heartbeats that arrived, wide ones among them.
     pub count: u64,
-    /// With every sample as late as it can have been.
+    /// With every sample as late as it can have been. Not known where the optimistic one is not.
     pub pessimistic: [Option<f32>; LISTED],
     /// With every sample as early as it can have been.
     pub optimistic: [Option<f32>; LISTED],
@@ -150,13 +150,18 @@ pub(super) fn summarise(arrived: &Counts, censored: &Counts) -> WindowSummary {
 pub(super) fn curve(latest: (&Counts, &Counts), earliest: (&Counts, &Counts)) -> Visibility {
     let count = total(latest.0);
     // Of the last bucket nobody knows where it ends.
-    let pessimistic = times(count, latest.0, latest.1, |bucket| (bucket + 1 < BUCKETS).then(|| ENDS[bucket]));
+    let mut pessimistic = times(count, latest.0, latest.1, |bucket| (bucket + 1 < BUCKETS).then(|| ENDS[bucket]));
     // An event at the beginning of its bucket finds nobody at risk any more who was censored in that bucket.
     let mut censored = [0; BUCKETS];
     censored[..BUCKETS - 1].copy_from_slice(&earliest.1[1..]);
     censored[0] += earliest.1[0];
     let optimistic =
         times(count, earliest.0, &censored, |bucket| Some(bucket.checked_sub(1).map_or(0.0, |before| ENDS[before])));
+    // Wide samples outlive what is out of sight, of which their upper ends then know nothing any more: where even an optimist
+    // cannot tell, a pessimist promises nothing.
+    for (late, early) in pessimistic.iter_mut().zip(&optimistic) {
+        *late = late.filter(|_| early.is_some());
+    }
     Visibility { count, pessimistic, optimistic }
 }
 

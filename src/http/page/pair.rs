@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::shown::{Shown, ShownPair, ShownStore};
 use super::store::link;
-use super::{chart, frame, words};
+use super::{alerts, chart, words};
 use crate::core::alert::{self, Subject};
 use crate::core::sample::{Origin, Sample};
 
@@ -46,7 +46,7 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>, one: &ShownPair
                 }
             }
             h3 { "Alerts of this pair and of its regions" }
-            (frame::alerts_of(shown, |key| key.store == store.place && is_about(&key.subject, one)))
+            (alerts::table(shown, |key| key.store == store.place && is_about(&key.subject, one)))
         }
     }
 }
@@ -79,7 +79,7 @@ fn headline(shown: &Shown<'_>, one: &ShownPair<'_>) -> Markup {
                 b { "What to do: " } (one.now.remedy())
                 @if let Some(rule) = words::runbook(state) {
                     @let address = alert::runbook(&shown.view.identity.runbooks, rule);
-                    " Runbook: " (frame::runbook(rule, &address)) "."
+                    " Runbook: " (alerts::runbook(rule, &address)) "."
                 }
             }
         }
