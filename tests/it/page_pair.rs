@@ -229,7 +229,7 @@ async fn in_a_stall_it_says_so_and_since_when_and_what_to_do_and_shows_that_time
     assert!(shown.contains("■ stalled for") && shown.contains("since 2026-01-01 00:00:3"), "{shown}");
     assert!(shown.contains("us-east-1 writes, but nothing new has become visible in eu-west-1"), "{shown}");
     assert!(shown.contains("What to do: Replication has stopped."), "{shown}");
-    assert!(shown.contains("Runbook: TidegaugeStalled"), "{shown}");
+    assert!(shown.contains("Runbook: docs/runbooks/TidegaugeStalled.md ."), "{shown}");
     let alerts = page.split_once("Alerts of this pair").unwrap().1;
     assert!(alerts.contains("TidegaugeStalled") && alerts.contains("firing"), "{alerts}");
     let chart = chart(&page, "lag of the last");

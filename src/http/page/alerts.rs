@@ -6,6 +6,7 @@ use super::shown::Shown;
 use super::words;
 use crate::core::alert::{self, Alert, Holds, Key, Phase, Severity};
 use crate::core::time::{Span, Wall};
+use crate::view::View;
 
 /// Rows that are seen at once besides those of what fires now: in a bad hour there are so many that nothing else would be.
 const AT_ONCE: usize = 3;
@@ -207,9 +208,17 @@ fn clock(at: Wall, now: Wall) -> String {
     }
 }
 
-/// An alert's name; what to do about it, where that is an address and not a place in some folder.
-pub(super) fn runbook(name: &str, address: &str) -> Markup {
-    html! {
-        @if ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)) { a href=(address) { (name) } } @else { (name) }
-    }
+/// An alert's name, which leads to what to do about it where that is an address and not a place in some folder.
+fn runbook(name: &str, address: &str) -> Markup {
+    html! { @if is_address(address) { a href=(address) { (name) } } @else { (name) } }
+}
+
+/// Where it stands what to do about what a rule tells of.
+pub(super) fn what_to_do(view: &View, rule: &str) -> Markup {
+    let address = alert::runbook(&view.identity.runbooks, rule);
+    html! { "Runbook: " @if is_address(&address) { a href=(address) { (rule) } } @else { code { (address) } } "." }
+}
+
+fn is_address(runbook: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| runbook.starts_with(scheme))
 }

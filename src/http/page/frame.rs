@@ -4,7 +4,6 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::shown::{Choice, Shown, ShownPair};
 use super::{PATH, SCRIPT, STYLE, alerts, heartbeats, pair, store, words};
-use crate::core::alert;
 use crate::core::assess::State;
 use crate::http::answer::Problem;
 use crate::http::resource::Verb;
@@ -83,7 +82,6 @@ fn around(view: &View, summary: &str, is_bad: bool, main: &Markup) -> Markup {
 /// believes to have set.
 fn settings(view: &View, loaded: &Loaded) -> Markup {
     let Some(problems) = &loaded.refused else { return html! {} };
-    let runbooks = alert::runbook(&view.identity.runbooks, SETTINGS_REFUSED);
     html! {
         section #settings aria-labelledby="refused" {
             h2 #refused { "Settings refused" }
@@ -94,7 +92,7 @@ fn settings(view: &View, loaded: &Loaded) -> Markup {
                 }
             }
             ul { @for problem in problems.lines() { li { (problem) } } }
-            p { "Mend them, and have them read anew: " (alerts::runbook(SETTINGS_REFUSED, &runbooks)) }
+            p { "Mend them, and have them read anew. " (alerts::what_to_do(view, SETTINGS_REFUSED)) }
         }
     }
 }

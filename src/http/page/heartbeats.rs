@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::shown::{Shown, ShownStore};
-use super::{frame, words};
-use crate::core::alert;
+use super::{alerts, words};
 use crate::core::assess::State;
 use crate::core::model::{Reason, RegionId};
 use crate::core::snapshot::Seat;
@@ -130,7 +129,7 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
                 p.remedy {
                     b { "What to do: " } (state.remedy())
                     @if let Some(rule) = words::runbook(state) {
-                        " Runbook: " (frame::runbook(rule, &alert::runbook(&shown.view.identity.runbooks, rule))) "."
+                        " " (alerts::what_to_do(shown.view, rule))
                     }
                 }
             } @else {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::shown::{Shown, ShownPair, ShownStore};
 use super::store::link;
 use super::{alerts, chart, words};
-use crate::core::alert::{self, Subject};
+use crate::core::alert::Subject;
 use crate::core::sample::{Origin, Sample};
 
 mod figures;
@@ -78,8 +78,7 @@ fn headline(shown: &Shown<'_>, one: &ShownPair<'_>) -> Markup {
             p.remedy {
                 b { "What to do: " } (one.now.remedy())
                 @if let Some(rule) = words::runbook(state) {
-                    @let address = alert::runbook(&shown.view.identity.runbooks, rule);
-                    " Runbook: " (alerts::runbook(rule, &address)) "."
+                    " " (alerts::what_to_do(shown.view, rule))
                 }
             }
         }
