@@ -158,7 +158,7 @@ async fn what_is_pending_and_not_known_now_is_folded_and_gives_no_reason_that_is
     assert!(held.contains("Until 00:00:5") && !held.contains("cannot be read"), "{held}");
     assert!(!at_once.iter().any(|row| is_held(&row)), "{at_once:?}");
     let folded = page.split("<details id=\"more-alerts\"").nth(1).unwrap();
-    assert!(words(&elements(folded, "summary")[0]).ends_with(" pending, not known now"), "{folded}");
+    assert!(words(elements(folded, "summary")[0]).ends_with(" pending, not known now"), "{folded}");
     // What is known is told once.
     let unread = rows.iter().find(|row| row.starts_with("TidegaugeReadFailing")).unwrap();
     assert!(unread.contains("us-east-1 → eu-west-1 cannot be read: no answer within the deadline"), "{unread}");
