@@ -60,8 +60,8 @@ struct AlertBody {
     told: Told,
     #[schemars(schema_with = "phases")]
     state: &'static str,
-    /// Since when it is over, and fires on lest it come and go; else not there.
-    #[serde(rename = "keepFiringSince", skip_serializing_if = "Option::is_none")]
+    /// Since when it is over, and fires on lest it come and go. Null while it is not over, and while that is not known.
+    #[serde(rename = "keepFiringSince")]
     #[schemars(extend("format" = "date-time"))]
     keep_firing_since: Option<String>,
 }

@@ -88,7 +88,8 @@ async fn a_stalled_pair_is_pending_then_fires_with_its_cause_and_its_runbook_and
     assert_eq!(active(&gauge).await, expected(&firing));
     let stalled = &firing[0];
     let fields: BTreeSet<&str> = stalled.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, BTreeSet::from(["labels", "annotations", "state", "activeAt", "value"]));
+    assert_eq!(fields, BTreeSet::from(["labels", "annotations", "state", "activeAt", "value", "keepFiringSince"]));
+    assert!(stalled["keepFiringSince"].is_null(), "it is so");
     assert_eq!(stalled["activeAt"], pending[0]["activeAt"], "it fires on account of what made it pending");
     assert_eq!(stalled["value"], "1e+00");
     assert_eq!(

@@ -178,6 +178,7 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
     described.asks(gauge.full(), "/api/v1/alerts").await;
     described.asks(gauge.full(), READ).await;
     sleep(Duration::from_secs(300)).await;
+    described.asks(gauge.full(), "/api/v1/alerts").await;
     described.hears(&mut listener).await;
 
     let gauge = Gauge::judging(&format!("{POLICY}{FORCED}"));
