@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(3_300);
 
 /// What becomes of the writes of one process.
 #[derive(Default)]
-struct Moods {
+pub struct Moods {
     refuses: Option<Reason>,
     acknowledged: Option<Instant>,
 }
@@ -63,7 +63,7 @@ impl Store for Moody {
 
 /// A gauge of the first region and its store's mind, while other gauges write elsewhere; as `change` says, and beside one
 /// that began before it, if so.
-async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>) {
+pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>) {
     let settings = settings("");
     let clock = Clock::start_virtual(STARTED);
     let stop = CancellationToken::new();
@@ -84,7 +84,7 @@ async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<
     (Gauge::running(&settings, driver, clock, stop, A_WHILE).await, moods)
 }
 
-fn refuse(moods: &Mutex<Moods>, reason: Option<Reason>) {
+pub fn refuse(moods: &Mutex<Moods>, reason: Option<Reason>) {
     moods.lock().unwrap().refuses = reason;
 }
 
