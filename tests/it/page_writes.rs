@@ -39,6 +39,7 @@ struct Moody {
 }
 
 impl Store for Moody {
+    #[allow(clippy::disallowed_methods, reason = "the test looks at the clock that it sets")]
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
         let refuses = self.moods.lock().unwrap().refuses;
         if let Some(reason) = refuses {
