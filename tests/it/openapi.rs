@@ -20,6 +20,7 @@ use crate::alerts_http::STALL;
 use crate::events_http::{Listener, event, judged};
 use crate::gauge::{Gauge, ask, refused};
 use crate::http::{Exaggerates, POLLING};
+use crate::page_writes;
 
 mod described;
 mod fleet;
@@ -171,6 +172,11 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
     described.asks_the_usual(Gauge::asking(Duration::from_secs(300), 1, Some(POLLING), Exaggerates).await.full()).await;
     described.asks_the_usual(Gauge::asking(Duration::from_secs(120), 1, Some(POLLING), Refuses).await.full()).await;
     described.asks_the_usual(http::full(fleet::one_of_a_fleet(Duration::from_secs(90), &stop).await)).await;
+
+    let (gauge, moods) = page_writes::among_others(false, |plan| plan).await;
+    page_writes::refuse(&moods, Some(Reason::Denied));
+    sleep(Duration::from_secs(10)).await;
+    described.asks(gauge.full(), "/api/v1/pairs").await;
 
     let gauge = Gauge::judging(&format!("{POLICY}{STALL}"));
     let mut listener = Listener::to(&gauge.shared, "").await;

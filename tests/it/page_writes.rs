@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(3_300);
 
 /// What becomes of the writes of one process.
 #[derive(Default)]
-struct Moods {
+pub struct Moods {
     refuses: Option<Reason>,
     acknowledged: Option<Instant>,
 }
@@ -39,6 +39,7 @@ struct Moody {
 }
 
 impl Store for Moody {
+    #[allow(clippy::disallowed_methods, reason = "the test looks at the clock that it sets")]
     async fn write(&self, write: Write) -> Answer<WriteOutcome> {
         let refuses = self.moods.lock().unwrap().refuses;
         if let Some(reason) = refuses {
@@ -63,7 +64,7 @@ impl Store for Moody {
 
 /// A gauge of the first region and its store's mind, while other gauges write elsewhere; as `change` says, and beside one
 /// that began before it, if so.
-async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>) {
+pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>) {
     let settings = settings("");
     let clock = Clock::start_virtual(STARTED);
     let stop = CancellationToken::new();
@@ -84,7 +85,7 @@ async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<
     (Gauge::running(&settings, driver, clock, stop, A_WHILE).await, moods)
 }
 
-fn refuse(moods: &Mutex<Moods>, reason: Option<Reason>) {
+pub fn refuse(moods: &Mutex<Moods>, reason: Option<Reason>) {
     moods.lock().unwrap().refuses = reason;
 }
 

@@ -88,7 +88,7 @@ fn standing(writing: &Writing, standing: Standing, now: Now, at_most: &str) -> S
         }
         Standing::Throttled => format!("written by this process, and throttled; {acknowledged}"),
         Standing::Fails => {
-            let what = if writing.seat == Seat::Unread { "their key cannot be read" } else { "writes fail" };
+            let what = if writing.seat == Seat::Unread { "the heartbeat's key cannot be read" } else { "writes fail" };
             let since = writing.failing_for(now.mono);
             format!(
                 "{what} for {}, since {}: {}; {acknowledged}",

@@ -252,6 +252,7 @@ fn provider(store: &ShownStore<'_>) -> Markup {
         standings.filter(|standing| wanted.contains(&standing.verdict)).count()
     };
     let off = count(&[Verdict::DisagreesProviderHigher, Verdict::DisagreesProviderLower]);
+    let pairs = |count: usize| if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") };
     let failing: Vec<_> =
         store.pairs.iter().filter_map(|one| one.pair.provider.as_ref()?.failing).map(failing_words).collect();
     html! {
@@ -262,11 +263,11 @@ fn provider(store: &ShownStore<'_>) -> Markup {
                 Some(polling) => {
                     p {
                         "Asked every " (words::setting(polling.every)) ". It agrees with the heartbeats on "
-                        (count(&[Verdict::Agrees])) " pairs, disagrees on " (off) ", and on " (count(&[Verdict::Unknown]))
-                        " that is not known."
+                        (pairs(count(&[Verdict::Agrees]))) ", disagrees on " (off) ", and on " (count(&[Verdict::Unknown]))
+                        " it is not known."
                     }
                     @if let Some(failing) = failing.first() {
-                        p { (failing.len()) " pairs: the last question failed: " (failing) }
+                        p { (pairs(failing.len())) ": the last question failed: " (failing) }
                     }
                 }
             }

@@ -24,7 +24,7 @@ pub(in super::super) fn hour(trace: Option<&Trace>, warn_lag: Span, now: Wall) -
     if minutes.is_empty() {
         return None;
     }
-    let warn_lag = warn_lag.as_secs_f64();
+    let (threshold_words, warn_lag) = (words::setting(warn_lag), warn_lag.as_secs_f64());
     let lags = minutes.iter().filter_map(|(.., minute)| minute.lag.map(f64::from));
     // The lowest part is the states'.
     let y = Axis::logarithmic(lags.chain([warn_lag]), (UP.0 - FIELD - 4.0, UP.1));
@@ -44,7 +44,7 @@ pub(in super::super) fn hour(trace: Option<&Trace>, warn_lag: Span, now: Wall) -
             (plot(&name(&minutes), &sides[0], &sides[1], &inside))
             figcaption {
                 "Below, the worst state of each minute, by its sign; plain where all was ok. Dashed: lagging above "
-                (words::span(warn_lag)) "."
+                (threshold_words) "."
             }
         }
         details {

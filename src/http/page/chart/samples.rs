@@ -115,7 +115,7 @@ impl<'a> Samples<'a> {
 
 /// The chart, and what its shapes mean.
 pub(in super::super) fn samples(samples: &Samples<'_>, warn_lag: Span) -> Markup {
-    let warn_lag = warn_lag.as_secs_f64();
+    let (threshold_words, warn_lag) = (words::setting(warn_lag), warn_lag.as_secs_f64());
     let oldest = samples.all.iter().map(|sample| samples.written(sample));
     let oldest = oldest.chain(samples.unseen.map(|(written, _)| written)).fold(LEAST, f64::max);
     let uppers = samples.all.iter().map(|sample| sample.bracket.upper.as_secs_f64());
@@ -147,9 +147,9 @@ pub(in super::super) fn samples(samples: &Samples<'_>, warn_lag: Span) -> Markup
                 @if samples.wide() > 0 { " Closed at both ends: too wide to be a point in the quantiles." }
                 @if samples.unseen.is_some() { " Dotted: how old what was written since was at the last look, and not visible." }
                 @if y.holds(warn_lag) {
-                    " Dashed: lagging above " (words::span(warn_lag)) "."
+                    " Dashed: lagging above " (threshold_words) "."
                 } @else {
-                    " It is lagging above " (words::span(warn_lag)) ", which is beyond the top."
+                    " It is lagging above " (threshold_words) ", which is beyond the top."
                 }
             }
         }
