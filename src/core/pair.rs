@@ -9,7 +9,7 @@ use super::time::{Mono, Span};
 use super::window::{Curves, Summary, Window};
 
 /// Upper ends of the histogram's buckets, in seconds: 0.05 … 300, the usual thresholds among them.
-pub const BUCKETS: [f64; 14] = [0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+pub const BUCKETS: [f64; 13] = [0.05, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
 /// Counts of lag samples by their midpoint.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

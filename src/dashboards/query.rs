@@ -17,7 +17,7 @@ pub(super) use crate::rules::states::{codes, urgency};
 pub(super) const PAIR: &str = "store, source_region, target_region";
 
 /// What is taken to be soon, in seconds: an end of the histogram's buckets, so that nothing is interpolated.
-pub(super) const SOON_SECONDS: f64 = BUCKETS[7];
+pub(super) const SOON_SECONDS: f64 = BUCKETS[6];
 
 /// Which series of a store are meant: one or any number of the dashboard's choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::shown::{Choice, Shown, ShownPair};
+use super::shown::{Choice, Shown, ShownPair, ShownStore};
 use super::{PATH, SCRIPT, STYLE, alerts, heartbeats, pair, store, words};
 use crate::core::assess::State;
 use crate::http::answer::Problem;
@@ -124,7 +124,12 @@ fn states<'a>(pairs: impl Iterator<Item = &'a ShownPair<'a>> + Clone) -> String 
 
 /// Where the stores are, where there are several, and which of them to look at first.
 fn contents(shown: &Shown<'_>) -> Markup {
-    let mut stores: Vec<_> = shown.wanted().map(|store| (store, states(store.pairs.iter()))).collect();
+    let now = shown.view.now.mono;
+    let told = |store: &ShownStore<'_>| match states(store.pairs.iter()) {
+        bad if bad.is_empty() && heartbeats::of(store, now).iter().any(|one| one.is_trouble) => "writes fail".into(),
+        bad => bad,
+    };
+    let mut stores: Vec<_> = shown.wanted().map(|store| (store, told(store))).collect();
     if stores.len() < 2 {
         return html! {};
     }
