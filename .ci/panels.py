@@ -9,10 +9,9 @@ from running import ROOT, Failed
 
 FOLDER = ROOT / "dashboards"
 
-# What the data source would be told of its scrapes, and what follows from it: Grafana's steps are no shorter, and its
-# $__rate_interval is four of them.
+# What the data source would be told of a scene's scrapes. Grafana's steps are no shorter, and its $__rate_interval is four of
+# them.
 SCRAPE_SECONDS = 2
-RATE_SECONDS = 4 * SCRAPE_SECONDS
 
 # Ask nobody.
 SILENT_PANELS = {"row", "text"}
@@ -59,6 +58,36 @@ class Choice:
         return texts[0] if len(texts) == 1 else f"({'|'.join(texts)})"
 
 
+def builtins(begin, end, step, scrape=SCRAPE_SECONDS):
+    """What Grafana's own variables are, over this time and at this step, where `scrape` is what the data source was told of its
+    scrapes."""
+    whole = max(1, round(end - begin))
+    rate = max(step + scrape, 4 * scrape)
+    seconds = {"__interval": step, "__rate_interval": rate, "__range": whole}
+    found = {name: f"{value}s" for name, value in seconds.items()}
+    found |= {f"{name}_ms": str(value * 1000) for name, value in seconds.items()}
+    return found | {
+        "__range_s": str(whole),
+        "__from": str(round(begin * 1000)),
+        "__to": str(round(end * 1000)),
+    }
+
+
+def replaced(text, choices, own):
+    """The text with its variables replaced, by Grafana's `own` or by what was chosen."""
+
+    def replace(match):
+        name, form = match["name"] or match["plain"] or match["old"], match["form"] or ""
+        if name in own:
+            return own[name]
+        if name in choices:
+            return choices[name].text(form)
+        raise Failed(f"there is no variable {name}")
+
+    pattern = r"\$\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>\w+))?\}|\$(?P<plain>[A-Za-z_]\w*)|\[\[(?P<old>\w+)\]\]"
+    return re.sub(pattern, replace, text)
+
+
 class Asker:
     """Asks the Prometheus of a scene what Grafana would, over the time from `begin` to `end`."""
 
@@ -67,31 +96,8 @@ class Asker:
         self.begin = begin
         self.end = end
 
-    def builtins(self, step):
-        whole = max(1, round(self.end - self.begin))
-        rate = max(step + SCRAPE_SECONDS, RATE_SECONDS)
-        seconds = {"__interval": step, "__rate_interval": rate, "__range": whole}
-        found = {name: f"{value}s" for name, value in seconds.items()}
-        found |= {f"{name}_ms": str(value * 1000) for name, value in seconds.items()}
-        return found | {
-            "__range_s": str(whole),
-            "__from": str(round(self.begin * 1000)),
-            "__to": str(round(self.end * 1000)),
-        }
-
     def replaced(self, text, choices, step=SCRAPE_SECONDS):
-        builtins = self.builtins(step)
-
-        def replace(match):
-            name, form = match["name"] or match["plain"] or match["old"], match["form"] or ""
-            if name in builtins:
-                return builtins[name]
-            if name in choices:
-                return choices[name].text(form)
-            raise Failed(f"there is no variable {name}")
-
-        pattern = r"\$\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>\w+))?\}|\$(?P<plain>[A-Za-z_]\w*)|\[\[(?P<old>\w+)\]\]"
-        return re.sub(pattern, replace, text)
+        return replaced(text, choices, builtins(self.begin, self.end, step))
 
     def values(self, variable, choices):
         """What may be chosen of a variable."""
