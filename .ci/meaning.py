@@ -125,19 +125,24 @@ class Test:
         self.test = test
         self.file = file
         self.has_rules = test.get("rules", False)
+        self.series = flat(test["input_series"])
         self.looks = [Look(dashboards, test, case) for case in test["panels"]]
 
     def for_promtool(self):
         return {
             "name": self.test["name"],
             "interval": self.test["interval"],
-            "input_series": flat(self.test["input_series"]),
+            "input_series": self.series,
             "promql_expr_test": [look.for_promtool() for look in self.looks],
         }
 
 
 def flat(series):
-    return [one for part in series for one in (flat(part) if isinstance(part, list) else [part])]
+    found = [one for part in series for one in (flat(part) if isinstance(part, list) else [part])]
+    for one in found:
+        if not isinstance(one["values"], str):
+            raise Failed(f"{one['series']}: its values are a number to YAML, as 0x60 is, which is 96; quote them")
+    return found
 
 
 def load(dashboards):
