@@ -1,6 +1,7 @@
 """What Grafana would ask Prometheus of a dashboard: its panels' targets, variables and annotations, with variables replaced in
 them as Grafana's data source for Prometheus replaces them."""
 
+import collections
 import json
 import math
 import re
@@ -32,6 +33,10 @@ def panels(dashboard):
         yield from panel.get("panels", [])
 
 
+def variables(dashboard):
+    return dashboard.get("templating", {}).get("list", [])
+
+
 def escaped(value):
     """As part of a regular expression within a string of PromQL."""
     return re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", value.replace("\\", "\\\\\\\\"))
@@ -56,6 +61,10 @@ class Choice:
             return self.values[0].replace("\\", "\\\\").replace("'", "\\'").replace('"', '\\"')
         texts = [escaped(value) for value in self.values]
         return texts[0] if len(texts) == 1 else f"({'|'.join(texts)})"
+
+    def has(self, value):
+        """Whether that was chosen."""
+        return bool(self.all) or value in self.values
 
 
 def builtins(begin, end, step, scrape=SCRAPE_SECONDS):
@@ -128,7 +137,7 @@ class Asker:
         """A choice for each variable: what was `chosen`, all where that may be, else each in turn: so there may be several
         sets of choices."""
         sets = [{}]
-        for variable in dashboard.get("templating", {}).get("list", []):
+        for variable in variables(dashboard):
             sets = [more for one in sets for more in self.chosen(variable, one, chosen or {})]
         return sets
 
@@ -145,6 +154,21 @@ class Asker:
             wanted = [[value] for value in values]
         return [choices | {name: Choice(variable | {"allValue": None}, one)} for one in wanted]
 
+    def ways(self, dashboard):
+        """Ways to choose, each with its sets of choices: all of everything, and of each variable of which several can be chosen
+        every single value, and every two that are neighbours."""
+        everything = self.choices(dashboard)
+        ways = collections.defaultdict(list, {"All": everything})
+        for variable in variables(dashboard):
+            if not variable.get("multi"):
+                continue
+            name, narrow = variable["name"], variable | {"allValue": None}
+            for choices in everything:
+                values = self.values(variable, choices)
+                for words, wanted in (("one", zip(values)), ("two", zip(values, values[1:]))):
+                    ways[f"{words} of the variable {name}"] += [choices | {name: Choice(narrow, list(some))} for some in wanted]
+        return {way: sets for way, sets in ways.items() if sets}
+
     def ask(self, target, choices, step=SCRAPE_SECONDS):
         """Prometheus's answers to one target: of one moment, of a time, or both."""
         expression = self.replaced(target["expr"], choices, step)
@@ -155,6 +179,15 @@ class Asker:
             span = {"start": self.begin, "end": self.end, "step": step}
             answers.append(self.scene.query("query_range", query=expression, **span))
         return answers
+
+
+def besides(answer, expression, choices):
+    """The labels of an answer that say something else than what was chosen, of the variables that the expression has."""
+    if answer["resultType"] == "scalar":
+        return set()
+    used = [name for name in choices if re.search(rf"\$\{{?{name}\b", expression)]
+    told = [(name, one["metric"][name]) for one in answer["result"] for name in used if name in one["metric"]]
+    return {f"{name} {value}" for name, value in told if not choices[name].has(value)}
 
 
 def finite(answer):
