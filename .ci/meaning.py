@@ -10,6 +10,8 @@ what promtool reads as a test file, but for this:
   over which `range` (1h), at which `step` (15s), what is chosen of variables (`choose`: a value or some; All, unless said), and what
   it `gives`: values by labels;
 - `input_series` may have lists within, so that series can be given a name and be there in several tests;
+- of a series, or of a value that is given, there are several with `each: [first, last]`: these numbers, one after the other, are
+  put in for `<n>`;
 - `rules: true` has the shipped rules evaluated beside, each minute.
 """
 
@@ -109,10 +111,13 @@ class Look:
         end, step = seconds(self.at), seconds(case.get("step", "15s"))
         own = panels.builtins(end - seconds(case.get("range", "1h")), end, step, SCRAPE_SECONDS)
         self.expression = panels.replaced(self.target["expr"], choices_of(dashboard, chosen), own)
-        self.gives = case["gives"] or {}
+        self.gives = case["gives"]
 
     def for_promtool(self):
-        samples = [{"labels": labels, "value": value} for labels, value in self.gives.items()]
+        samples = []
+        for labels, value in self.gives.items():
+            several = {"labels": labels} | (value if isinstance(value, dict) else {"value": value})
+            samples += [{"labels": one["labels"], "value": float(one["value"])} for one in numbered(several)]
         return {"expr": self.expression, "eval_time": self.at, "exp_samples": samples}
 
 
@@ -137,11 +142,21 @@ class Test:
 
 
 def flat(series):
-    found = [one for part in series for one in (flat(part) if isinstance(part, list) else [part])]
+    """All series of a test, each by itself."""
+    found = [one for part in series for one in (flat(part) if isinstance(part, list) else numbered(part))]
     for one in found:
         if not isinstance(one["values"], str):
             raise Failed(f"{one['series']}: its values are a number to YAML, as 0x60 is, which is 96; quote them")
     return found
+
+
+def numbered(one):
+    """What is there for `each` number, with the number put in."""
+    if not isinstance(one, dict) or "each" not in one:
+        return [one]
+    first, last = one["each"]
+    rest = {key: value for key, value in one.items() if key != "each"}
+    return [{key: value.replace("<n>", str(n)) for key, value in rest.items()} for n in range(first, last + 1)]
 
 
 def load(dashboards):
