@@ -1,7 +1,8 @@
 //! `tidegauge rules`: the alerts of the settings as a rule file for Prometheus, which sees the gauges of all cells at once.
 //!
 //! Pure text from the settings: `expression` writes what is asked of Prometheus, `words` what people are told, `own` the alerts
-//! about the gauges themselves, `objective` those about what was promised, and `file` puts it down as YAML.
+//! about the gauges themselves, `objective` those about what was promised, `states` what dashboards draw, and `file` puts it down as
+//! YAML.
 //!
 //! A threshold that clears is the daemon's alone: here an alert ends once its signal was not above the threshold for
 //! `keep_firing_for`, and what is not known counts as that, unless a rule's `no_data` is `fire`.
@@ -20,6 +21,7 @@ mod expression;
 mod file;
 pub(crate) mod objective;
 mod own;
+pub(crate) mod states;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -35,7 +37,7 @@ pub fn rule_file(settings: &Settings) -> String {
         interval: None,
         entries: alerts.rules.iter().flat_map(|rule| alerts_of(alerts, rule)).collect(),
     };
-    let mut groups = vec![of_rules, own::group(alerts)];
+    let mut groups = vec![of_rules, own::group(alerts), states::group()];
     groups.extend(objective::groups(alerts));
     file::render(&groups)
 }

@@ -40,9 +40,13 @@ impl<'a> Frame<'a> {
 
     /// Adds a panel.
     pub(super) fn add(&mut self, width: u32, height: u32, panel: Panel) {
+        self.add_as(self.panels.len() + 1, width, height, panel);
+    }
+
+    /// Adds a panel to which links lead, under a number of its own above those of the others.
+    pub(super) fn add_as(&mut self, id: usize, width: u32, height: u32, panel: Panel) {
         let place = self.place(width, height);
-        let id = self.panels.len() + 1;
-        self.panels.push(panel.json(id, place, &self.alerts.runbooks));
+        self.panels.push(panel.json(id, place));
     }
 
     fn place(&mut self, width: u32, height: u32) -> Place {
@@ -64,6 +68,7 @@ impl<'a> Frame<'a> {
             "query": "prometheus", "refresh": 1, "regex": "", "skipUrlSync": false, "type": "datasource",
         })];
         variables.extend(head.variables);
+        variables.push(runbooks(&self.alerts.runbooks));
         json!({
             "annotations": { "list": [annotation(self.alerts, head.stores)] },
             "description": head.description,
@@ -125,6 +130,16 @@ fn variable(name: &str, label: &str, of: &str, is_one: bool) -> Value {
         variable["current"] = json!({ "selected": true, "text": ["All"], "value": ["$__all"] });
     }
     variable
+}
+
+/// Where the runbooks are. What stands for it is a path beside the program, unless the settings say otherwise: here whoever looks
+/// can say where a browser finds them.
+fn runbooks(base: &str) -> Value {
+    let chosen = json!({ "selected": true, "text": base, "value": base });
+    json!({
+        "current": chosen, "hide": 0, "label": "Runbooks", "name": "runbooks", "options": [chosen], "query": base,
+        "skipUrlSync": false, "type": "textbox",
+    })
 }
 
 /// Which cells.

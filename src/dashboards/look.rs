@@ -48,6 +48,23 @@ pub(super) fn states() -> Value {
     mapping(State::ALL.map(|state| (urgency(state), state.label(), color(state))))
 }
 
+/// The same where some have none, as there is no gauge any more.
+pub(super) fn states_if_any() -> Value {
+    with_nothing(states(), "no gauge", UNKNOWN)
+}
+
+/// The same as numbers below zero, which no lag is. Where there is nothing at all there is no colour either: it would be the
+/// lowest threshold's, and that is the colour of what is well.
+pub(super) fn states_below_zero() -> Value {
+    let states = State::ALL.map(|state| (-i16::from(urgency(state)), state.label(), color(state)));
+    with_nothing(mapping(states), "", "transparent")
+}
+
+/// A word in place of a lag that is not known.
+pub(super) fn lag_if_known() -> Value {
+    with_nothing(json!([]), "not known", UNKNOWN)
+}
+
 /// The same for advice, by its place from the least cautious on.
 pub(super) fn decisions() -> Value {
     // From what costs nothing to what gives nothing.
@@ -58,7 +75,7 @@ pub(super) fn decisions() -> Value {
 }
 
 /// Words and colours in place of numbers.
-pub(super) fn mapping<const N: usize>(words: [(u8, &str, &str); N]) -> Value {
+pub(super) fn mapping<C: ToString, const N: usize>(words: [(C, &str, &str); N]) -> Value {
     let options: Map<String, Value> = words
         .into_iter()
         .enumerate()
@@ -99,15 +116,14 @@ pub(super) fn ranges_in_words() -> String {
     }
 }
 
-/// A word in place of what is no number. Where there is nothing at all there is no colour either: it would be the lowest
-/// threshold's, and that is the colour of what is well.
-pub(super) fn not_a_number(word: &str) -> Value {
-    let unknown = json!({ "color": UNKNOWN, "index": 0, "text": word });
-    let nothing = json!({ "color": "transparent", "index": 1, "text": "" });
-    json!([
-        { "type": "special", "options": { "match": "nan", "result": unknown } },
-        { "type": "special", "options": { "match": "null", "result": nothing } },
-    ])
+/// These, and a word and a colour in place of nothing.
+fn with_nothing(mut mappings: Value, word: &str, color: &str) -> Value {
+    let result = json!({ "color": color, "index": State::ALL.len(), "text": word });
+    let nothing = json!({ "type": "special", "options": { "match": "null", "result": result } });
+    if let Some(mappings) = mappings.as_array_mut() {
+        mappings.push(nothing);
+    }
+    mappings
 }
 
 /// Colours for words.
@@ -120,11 +136,22 @@ pub(super) fn words(words: &[(&str, &str)]) -> [(&'static str, Value); 2] {
     ]
 }
 
-/// Asks how many pairs are in each state, and gives each state its name and colour.
+/// Asks how many pairs are in each state, the most first, and gives each state its name and colour.
 pub(super) fn counted_by_state(panel: Panel, stores: Stores) -> Panel {
-    // At one moment there is no order but this; over time it changes nothing.
-    let counted = call("sort_desc", &call("count_values", &format!("\"code\",\n{}", stores.state())));
-    State::ALL.into_iter().fold(panel.ask(counted, "{{code}}"), |panel, state| {
+    named_by_state(panel.ask(call("sort_desc", &count_by_state(&stores.state())), "{{code}}"))
+}
+
+/// The same over time.
+pub(super) fn counted_by_state_over_time(panel: Panel, stores: Stores) -> Panel {
+    named_by_state(panel.ask(count_by_state(&stores.state_recorded()), "{{code}}"))
+}
+
+fn count_by_state(states: &str) -> String {
+    call("count_values", &format!("\"code\",\n{states}"))
+}
+
+fn named_by_state(panel: Panel) -> Panel {
+    State::ALL.into_iter().fold(panel, |panel, state| {
         let fixed = json!({ "fixedColor": color(state), "mode": "fixed" });
         panel.set("byName", &urgency(state).to_string(), &[("displayName", json!(state.label())), ("color", fixed)])
     })
@@ -168,13 +195,22 @@ pub(super) fn links(title: &str, url: String) -> Value {
 pub(super) fn store_link(field: &str) -> String {
     format!(
         "/d/tidegauge-store/tidegauge-store?${{datasource:queryparam}}&${{cell:queryparam}}&var-store=${{{field}.store}}\
-         &var-source_region=${{{field}.source_region}}&var-target_region=${{{field}.target_region}}&${{__url_time_range}}"
+         &var-source_region=${{{field}.source_region}}&var-target_region=${{{field}.target_region}}&${{runbooks:queryparam}}\
+         &${{__url_time_range}}"
     )
+}
+
+/// The Store dashboard for the store of a table's row, with all pairs, over the same time.
+pub(super) fn whole_store_link() -> String {
+    "/d/tidegauge-store/tidegauge-store?${datasource:queryparam}&${cell:queryparam}&var-store=${__data.fields.store}\
+     &${runbooks:queryparam}&${__url_time_range}"
+        .to_owned()
 }
 
 /// The Gauge dashboard for the cell of a table's row, over the same time.
 pub(super) fn gauge_link() -> String {
-    "/d/tidegauge-gauge/tidegauge-gauge?${datasource:queryparam}&var-cell=${__data.fields.cell}&${__url_time_range}"
+    "/d/tidegauge-gauge/tidegauge-gauge?${datasource:queryparam}&var-cell=${__data.fields.cell}&${runbooks:queryparam}\
+     &${__url_time_range}"
         .to_owned()
 }
 

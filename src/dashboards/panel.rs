@@ -10,6 +10,9 @@ pub(super) fn datasource() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
+/// Where the runbooks are: what the dashboard's variable says.
+pub(super) const RUNBOOKS: &str = "${runbooks:raw}";
+
 /// How a panel shows what it asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -121,6 +124,8 @@ pub(super) struct Panel {
     transformations: Vec<Value>,
     /// The alert whose runbook says what to do about what the panel shows.
     runbook: Option<&'static str>,
+    /// How many points in time are asked for at most; as many as there are dots in a line, unless it is said here.
+    points: Option<u32>,
 }
 
 impl Panel {
@@ -138,6 +143,7 @@ impl Panel {
             overrides: Vec::new(),
             transformations: Vec::new(),
             runbook: None,
+            points: None,
         }
     }
 
@@ -207,6 +213,12 @@ impl Panel {
         self
     }
 
+    /// Asks for so many points in time at most, where what is asked for has many series.
+    pub(super) fn points_at_most(mut self, points: u32) -> Panel {
+        self.points = Some(points);
+        self
+    }
+
     /// Sets one of the fields' defaults.
     pub(super) fn default(mut self, key: &str, value: Value) -> Panel {
         self.defaults.insert(key.to_owned(), value);
@@ -231,9 +243,12 @@ impl Panel {
         self.option("sortBy", json!(columns))
     }
 
-    /// Sorts a table's rows by a column, the largest first.
-    pub(super) fn largest_first(self, column: &str) -> Panel {
-        self.option("sortBy", json!([{ "desc": true, "displayName": column }]))
+    /// Sorts rows by a column, too, the largest first, where those of before leave it open.
+    pub(super) fn then_largest_first(mut self, column: &str) -> Panel {
+        if let Some(columns) = self.options["sortBy"].as_array_mut() {
+            columns.push(json!({ "desc": true, "displayName": column }));
+        }
+        self
     }
 
     /// Shows the names of numbers, of a single one as well.
@@ -300,7 +315,7 @@ impl Panel {
     }
 
     /// The panel as Grafana reads it.
-    pub(super) fn json(self, id: usize, place: Place, runbooks: &str) -> Value {
+    pub(super) fn json(self, id: usize, place: Place) -> Value {
         let is_of_now = self.kind.is_of_now();
         let target = |(index, (expression, legend)): (usize, (String, String))| {
             let letter = char::from(b'A' + u8::try_from(index).unwrap_or_default());
@@ -331,8 +346,11 @@ impl Panel {
             "transformations": self.transformations,
             "type": self.kind.label(),
         });
+        if let Some(points) = self.points {
+            panel["maxDataPoints"] = json!(points);
+        }
         if let Some(rule) = self.runbook {
-            let url = runbook(runbooks, rule);
+            let url = runbook(RUNBOOKS, rule);
             panel["links"] = json!([link(&format!("What to do: {rule}"), &url)]);
         }
         panel

@@ -7,8 +7,11 @@
 use crate::core::assess::State;
 use crate::core::pair::BUCKETS;
 use crate::metrics::declare::{self, Metric};
+use crate::rules::states::{self, URGENCY};
 use crate::rules::{call, indented, quoted};
 use crate::settings::AlertSettings;
+
+pub(super) use crate::rules::states::{codes, urgency};
 
 /// The labels of a region pair.
 pub(super) const PAIR: &str = "store, source_region, target_region";
@@ -60,11 +63,12 @@ impl Stores {
 
     /// The state of each pair as a number, by [`urgency`]: the most urgent that any gauge sees.
     pub(super) fn state(self) -> String {
-        let seen = format!("({} == 1)", self.pairs(declare::PAIR_STATE, &[]));
-        let mut states = State::ALL;
-        states.sort_by_key(|state| urgency(*state));
-        let codes = codes("state", states.map(|state| (state.label(), urgency(state))));
-        by_pair(&format!("{}\n* on (state) group_left ()\n{codes}", of_gauges(&seen)))
+        by_pair(&states::coded(&self.pairs(declare::PAIR_STATE, &[]), &gauges()))
+    }
+
+    /// The same as the rules recorded it: over time a small part of what it takes to read all gauges' states.
+    pub(super) fn state_recorded(self) -> String {
+        by_pair(&self.pairs_named(URGENCY, &[r#"cell=~"$cell""#]))
     }
 
     /// The pairs that any gauge measured within the last hour, be that gauge there or not.
@@ -79,6 +83,24 @@ impl Stores {
     /// The pairs of these of which nobody knows how late they are.
     pub(super) fn unknown(self) -> String {
         format!("{}\nunless on ({PAIR})\n{}", self.measured_lately(), self.most(declare::CURRENT_LAG, &[]))
+    }
+
+    /// The states of these, as of those that have no gauge any more: unknown.
+    pub(super) fn states_of_unknown(self) -> String {
+        let states = format!("{}\nor\n{}", self.state(), self.measured_lately());
+        format!("(\n{}\n)\nunless on ({PAIR})\n{}", indented(&states), self.most(declare::CURRENT_LAG, &[]))
+    }
+
+    /// How bad it is: by state first, and by current lag among those of one state. Of a pair that nobody knows it may be the
+    /// worst, so that it comes before those that are well.
+    pub(super) fn badness(self) -> String {
+        let (lately, lag) = (self.measured_lately(), self.most(declare::CURRENT_LAG, &[]));
+        let unknown = f64::from(urgency(State::Unknown));
+        let after_ok = f64::from(urgency(State::Ok)) + 0.5;
+        let states = format!("{} > {unknown}\nor\n{after_ok} * {lately}", self.state());
+        let lags = format!("{lag}\nor\n0 * {lately}");
+        // No lag is as long.
+        format!("1e9 * (\n{}\n)\n+ (\n{}\n)", indented(&states), indented(&lags))
     }
 
     /// The buckets of the lag's histogram as they grew in a window, summed by `by` and `le`.
@@ -99,28 +121,6 @@ impl Stores {
         };
         format!("{}\n/\n({} > 0)", grew("bucket", &[&within]), grew("count", &[]))
     }
-}
-
-/// How much a state wakes people. A pair of which gauges differ is shown by the largest. So who cannot look outvotes nobody
-/// who sees trouble, and a pair is unknown only where no gauge knows.
-pub(super) fn urgency(state: State) -> u8 {
-    match state {
-        State::Unknown => 1,
-        State::Ok => 2,
-        State::ReadFailing => 3,
-        State::Lagging => 4,
-        State::Throttled => 5,
-        State::WriterSilent => 6,
-        State::Stalled => 7,
-        State::WriteFailing => 8,
-    }
-}
-
-/// A number for each value of a label, to multiply with: a series has no other way to say a word.
-pub(super) fn codes<const N: usize>(label: &str, codes: [(&str, u8); N]) -> String {
-    let each =
-        codes.map(|(value, code)| format!("label_replace(vector({code}), \"{label}\", {}, \"\", \"\")", quoted(value)));
-    format!("(\n{}\n)", indented(&each.join("\nor\n")))
 }
 
 /// A part of a histogram: `bucket`, `count` or `sum`.
@@ -170,6 +170,15 @@ pub(super) fn count_among(those: &str, all: &str) -> String {
 
 /// The alerts of Prometheus' own, but for the one that always fires. Those about no store are among those of any number.
 pub(super) fn alerts(settings: &AlertSettings, stores: Stores, more: &[&str]) -> String {
+    alerts_named("ALERTS", settings, stores, more)
+}
+
+/// Since when each of them has been pending, as the time in seconds.
+pub(super) fn alerts_since(settings: &AlertSettings, stores: Stores) -> String {
+    alerts_named("ALERTS_FOR_STATE", settings, stores, &[])
+}
+
+fn alerts_named(name: &str, settings: &AlertSettings, stores: Stores, more: &[&str]) -> String {
     let mut names = vec!["Tidegauge.*"];
     names.extend(settings.rules.iter().map(|rule| &*rule.name).filter(|name| !name.starts_with("Tidegauge")));
     let names = format!("alertname=~{}", quoted(&names.join("|")));
@@ -178,7 +187,7 @@ pub(super) fn alerts(settings: &AlertSettings, stores: Stores, more: &[&str]) ->
         Stores::Chosen => r#"store=~"$store|""#,
     };
     let matchers = [&names, r#"alertname!="TidegaugeWatchdog""#, store];
-    series("ALERTS", &[&matchers, more].concat())
+    series(name, &[&matchers, more].concat())
 }
 
 /// That the rules are loaded, and find what they look for.

@@ -10,10 +10,10 @@ use crate::core::time::Span;
 
 use super::file::quoted;
 
-const PAIR: &str = "store, source_region, target_region";
+pub(super) const PAIR: &str = "store, source_region, target_region";
 
 /// Gauges alone: what an observer says is about its own pod.
-const GAUGES: &str = "tidegauge_cell_info{role=\"gauge\"}";
+pub(super) const GAUGES: &str = "tidegauge_cell_info{role=\"gauge\"}";
 
 /// How the votes on a pair become one value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,6 +15,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Whether a pair is within what was promised.
 pub(crate) const WITHIN: &str = "pair:tidegauge_current_lag_within_objective:bool";
 
+/// That it was looked whether it is so: what the time in which it was known is a share of.
+pub(crate) const LOOKED: &str = "tidegauge:objective_evaluated:bool";
+
 /// So much faster than would just be right the budget is used up over a long window, and over a short one: that it still is.
 struct Burn {
     factor: f64,
@@ -58,7 +61,8 @@ pub(super) fn groups(alerts: &AlertSettings) -> [Group; 2] {
     let ObjectiveSettings { lag, share } = alerts.objective;
     let within =
         format!("{} <= bool {}", expression::agreed("tidegauge_current_lag_seconds"), expression::seconds(lag.into()));
-    let mut often = vec![Entry::record(WITHIN.to_owned(), within)];
+    let looked = Entry::record(LOOKED.to_owned(), "vector(1)".to_owned());
+    let mut often = vec![Entry::record(WITHIN.to_owned(), within), looked];
     often.extend([5 * MINUTE, 30 * MINUTE, HOUR, 6 * HOUR].map(share_over));
     let mut seldom: Vec<Entry> = [3 * DAY, 30 * DAY].map(share_over).into();
     let mut left_out = String::new();
