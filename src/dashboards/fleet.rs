@@ -341,7 +341,7 @@ fn promised(frame: &mut Frame, objective: ObjectiveSettings) {
         "Burn rate, worst pair of each store",
         &format!(
             "How many times as fast as it may be the budget is used up: at 1 it lasts just as long as it has to. The lines are where \
-             tickets and pages begin. Of the time in which it is known: of a pair that nobody knows there is no line. {AGREED}",
+             tickets and pages begin. Of a pair that nobody knows now, only what was known before counts. {AGREED}",
         ),
     );
     let over = |seconds: u64| {
