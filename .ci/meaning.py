@@ -6,9 +6,9 @@ of an expression, and are run by promtool as tests of rules are, with the variab
 what promtool reads as a test file, but for this:
 
 - in place of `promql_expr_test` a test has `panels`, each with its `dashboard` (a file's name without its end), its `title`, where
-  there are two of that title its `type`, the `target` (A, unless said), when it is looked at (`at`; that of the test, unless said),
-  over which `range` (1h), at which `step` (15s), what is chosen of variables (`choose`: a value or some; All, unless said), and what
-  it `gives`: values by labels;
+  there are two of that title its `type`, the `target` (A, unless said), when it is looked at (`at`; the test's, unless said), over
+  which `range` (1h), at which `step` (15s), what is chosen of variables (`choose`: a value or some; All, unless said), and what it
+  `gives`: values by labels;
 - `input_series` may have lists within, so that series can be given a name and be there in several tests;
 - of a series, or of a value that is given, there are several with `each: [first, last]`: these numbers, one after the other, are
   put in for `<n>`;
