@@ -55,7 +55,7 @@ fn a_link_to_a_table_of_the_same_dashboard_leads_to_a_table() {
         for url in addresses(&dashboard) {
             let Some((_, id)) = url.split_once("&viewPanel=") else { continue };
             assert!(url.starts_with(&format!("/d/{uid}/")), "{url}");
-            let panel = panels(&dashboard).find(|panel| panel["id"].to_string() == id);
+            let panel = panels(&dashboard).find(|panel| panel["id"].as_u64() == id.parse().ok());
             assert_eq!(panel.unwrap_or_else(|| panic!("{url}: there is no such panel"))["type"], "table", "{url}");
             found += 1;
         }
