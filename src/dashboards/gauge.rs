@@ -85,7 +85,9 @@ fn at_a_glance(frame: &mut Frame) {
     let panel = Panel::stat("Missed heartbeats", "Heartbeats in this range that were due and not written.");
     let missed = format!("increase({}[$__range])", query::series(declare::MISSED_TICKS.name, &[r#"store=~"$store""#]));
     let panel = panel.ask(call("sum", &of_processes(&missed)), "missed").steps(GOOD, &[(1.0, TICKET)]);
-    frame.add(6, 4, panel.default("decimals", json!(0)).no_value("no process").runbook("TidegaugeWriteFailing"));
+    // All of its digits: one more is not to be lost in a rounded thousand.
+    let panel = panel.unit("locale").default("decimals", json!(0));
+    frame.add(6, 4, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
 
     let panel = Panel::table("Processes and builds", "Each process, which release it is, its cell and its role.");
     let builds = of_processes(declare::BUILD_INFO.name);
@@ -219,20 +221,21 @@ fn clocks(frame: &mut Frame) {
     let about = |differs: &str| {
         format!(
             "What is known of pairs measured on two clocks, from one bound here and the other beside it: the truth lies between. \
-             {differs} the clocks certainly differ. The twenty that come nearest to that. What is not bounded has no line."
+             {differs} the clocks certainly differ. The twenty that come nearest to that; of a fleet of tens of cells, choose one: all may take Prometheus too \
+             long. What is not bounded has no line."
         )
     };
     let lines = |title: &str, differs: &str, bounds: &str| {
         let panel =
             Panel::lines(title, &about(differs)).ask(bounds.to_owned(), "{{instance}}, {{store}} {{source_region}}");
-        let panel = panel.unit("s").default("decimals", json!(3)).steps("transparent", &[(0.0, TICKET)]);
+        let panel = panel.unit("s").steps("transparent", &[(0.0, TICKET)]);
         let panel = panel.with_lines_at_steps().no_value("one clock, or not bounded").runbook("TidegaugeClocksDiffer");
         panel.custom("axisSoftMin", json!(0)).custom("axisSoftMax", json!(0))
     };
     let least = query::largest(&bound("min", "max", "> -Inf"));
-    frame.add(8, 9, lines("Clock of this host minus the writer's: at least", "Above 0", &least));
+    frame.add(12, 9, lines("Clock of this host minus the writer's: at least", "Above 0", &least));
     let most = query::smallest(&bound("max", "min", "< Inf"));
-    frame.add(8, 9, lines("Clock of this host minus the writer's: at most", "Below 0", &most));
+    frame.add(12, 9, lines("Clock of this host minus the writer's: at most", "Below 0", &most));
 
     let panel = Panel::lines(
         "What happened to clocks",
@@ -240,7 +243,7 @@ fn clocks(frame: &mut Frame) {
     );
     let events = query::largest(&rate(declare::CLOCK_EVENTS.name, &[], "instance, event"));
     let panel = panel.ask(events, "{{instance}}: {{event}}").unit("ops").seldom().with_figures();
-    frame.add(8, 9, panel.no_value(NO_RATE).runbook("TidegaugeClockOff"));
+    frame.add(24, 8, panel.no_value(NO_RATE).runbook("TidegaugeClockOff"));
 }
 
 fn advice(frame: &mut Frame) {
@@ -277,17 +280,17 @@ fn process(frame: &mut Frame) {
     // Its counter counts whole seconds: over less than minutes it is noise.
     let panel = Panel::lines("CPU", "Of one core, by process, averaged over five minutes. The twenty with the most.");
     let panel = most(panel, "rate(process_cpu_seconds_total[5m])").unit("percentunit");
-    frame.add(6, 8, panel.no_value("no process, or too few scrapes"));
+    frame.add(12, 7, panel.no_value("no process, or too few scrapes"));
 
     let panel = Panel::lines("Memory", "Resident, by process. The twenty with the most.").unit("bytes");
-    frame.add(6, 8, most(panel, "process_resident_memory_bytes"));
+    frame.add(12, 7, most(panel, "process_resident_memory_bytes"));
 
     let panel = Panel::lines("Open files", "Sockets and files that are open, by process. The twenty with the most.");
-    frame.add(6, 8, most(panel, "process_open_fds"));
+    frame.add(12, 7, most(panel, "process_open_fds"));
 
     let panel = Panel::lines("Age of the settings", "How long ago the settings in use were loaded.").unit("s");
     let loaded = call("max by (instance)", &of_processes(declare::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP.name));
     let age = query::largest(&format!("time() - {loaded}"));
     let panel = panel.ask(age, "{{instance}}").default("min", json!(0));
-    frame.add(6, 8, panel.no_value("none in use").runbook("TidegaugeSettingsRefused"));
+    frame.add(12, 7, panel.no_value("none in use").runbook("TidegaugeSettingsRefused"));
 }

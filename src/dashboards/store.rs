@@ -326,6 +326,8 @@ fn requests(frame: &mut Frame) {
         "B",
         &[
             ("unit", json!("short")),
+            ("decimals", json!(0)),
+            ("custom.axisSoftMax", json!(2)),
             ("custom.axisPlacement", json!("right")),
             ("custom.drawStyle", json!("bars")),
             ("color", json!({ "fixedColor": TICKET, "mode": "fixed" })),
