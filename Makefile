@@ -23,7 +23,7 @@ contract:             ## the gauge against another DynamoDB server than the test
 examples:             ## applications that ask the gauge, and what they would do without it
 	@.ci/test examples
 
-dashboards:           ## whether Grafana's types take the dashboards, and each of their expressions shows something
+dashboards:           ## whether Grafana's types take the dashboards, and their panels mean what they say and show something
 	@.ci/test dashboards
 
 page:                 ## the page at / in Chromium: stalls, keyboards, screen readers, thirty regions of ten stores

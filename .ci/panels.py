@@ -1,6 +1,7 @@
 """What Grafana would ask Prometheus of a dashboard: its panels' targets, variables and annotations, with variables replaced in
 them as Grafana's data source for Prometheus replaces them."""
 
+import collections
 import json
 import math
 import re
@@ -9,10 +10,9 @@ from running import ROOT, Failed
 
 FOLDER = ROOT / "dashboards"
 
-# What the data source would be told of its scrapes, and what follows from it: Grafana's steps are no shorter, and its
-# $__rate_interval is four of them.
+# What the data source would be told of a scene's scrapes. Grafana's steps are no shorter, and its $__rate_interval is four of
+# them.
 SCRAPE_SECONDS = 2
-RATE_SECONDS = 4 * SCRAPE_SECONDS
 
 # Ask nobody.
 SILENT_PANELS = {"row", "text"}
@@ -31,6 +31,10 @@ def panels(dashboard):
     for panel in dashboard.get("panels", []):
         yield panel
         yield from panel.get("panels", [])
+
+
+def variables(dashboard):
+    return dashboard.get("templating", {}).get("list", [])
 
 
 def escaped(value):
@@ -58,6 +62,40 @@ class Choice:
         texts = [escaped(value) for value in self.values]
         return texts[0] if len(texts) == 1 else f"({'|'.join(texts)})"
 
+    def has(self, value):
+        """Whether that was chosen."""
+        return bool(self.all) or value in self.values
+
+
+def builtins(begin, end, step, scrape=SCRAPE_SECONDS):
+    """What Grafana's own variables are, over this time and at this step, where `scrape` is what the data source was told of its
+    scrapes."""
+    whole = max(1, round(end - begin))
+    rate = max(step + scrape, 4 * scrape)
+    seconds = {"__interval": step, "__rate_interval": rate, "__range": whole}
+    found = {name: f"{value}s" for name, value in seconds.items()}
+    found |= {f"{name}_ms": str(value * 1000) for name, value in seconds.items()}
+    return found | {
+        "__range_s": str(whole),
+        "__from": str(round(begin * 1000)),
+        "__to": str(round(end * 1000)),
+    }
+
+
+def replaced(text, choices, own):
+    """The text with its variables replaced, by Grafana's `own` or by what was chosen."""
+
+    def replace(match):
+        name, form = match["name"] or match["plain"] or match["old"], match["form"] or ""
+        if name in own:
+            return own[name]
+        if name in choices:
+            return choices[name].text(form)
+        raise Failed(f"there is no variable {name}")
+
+    pattern = r"\$\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>\w+))?\}|\$(?P<plain>[A-Za-z_]\w*)|\[\[(?P<old>\w+)\]\]"
+    return re.sub(pattern, replace, text)
+
 
 class Asker:
     """Asks the Prometheus of a scene what Grafana would, over the time from `begin` to `end`."""
@@ -67,31 +105,8 @@ class Asker:
         self.begin = begin
         self.end = end
 
-    def builtins(self, step):
-        whole = max(1, round(self.end - self.begin))
-        rate = max(step + SCRAPE_SECONDS, RATE_SECONDS)
-        seconds = {"__interval": step, "__rate_interval": rate, "__range": whole}
-        found = {name: f"{value}s" for name, value in seconds.items()}
-        found |= {f"{name}_ms": str(value * 1000) for name, value in seconds.items()}
-        return found | {
-            "__range_s": str(whole),
-            "__from": str(round(self.begin * 1000)),
-            "__to": str(round(self.end * 1000)),
-        }
-
     def replaced(self, text, choices, step=SCRAPE_SECONDS):
-        builtins = self.builtins(step)
-
-        def replace(match):
-            name, form = match["name"] or match["plain"] or match["old"], match["form"] or ""
-            if name in builtins:
-                return builtins[name]
-            if name in choices:
-                return choices[name].text(form)
-            raise Failed(f"there is no variable {name}")
-
-        pattern = r"\$\{(?P<name>[A-Za-z_]\w*)(?::(?P<form>\w+))?\}|\$(?P<plain>[A-Za-z_]\w*)|\[\[(?P<old>\w+)\]\]"
-        return re.sub(pattern, replace, text)
+        return replaced(text, choices, builtins(self.begin, self.end, step))
 
     def values(self, variable, choices):
         """What may be chosen of a variable."""
@@ -122,7 +137,7 @@ class Asker:
         """A choice for each variable: what was `chosen`, all where that may be, else each in turn: so there may be several
         sets of choices."""
         sets = [{}]
-        for variable in dashboard.get("templating", {}).get("list", []):
+        for variable in variables(dashboard):
             sets = [more for one in sets for more in self.chosen(variable, one, chosen or {})]
         return sets
 
@@ -139,6 +154,21 @@ class Asker:
             wanted = [[value] for value in values]
         return [choices | {name: Choice(variable | {"allValue": None}, one)} for one in wanted]
 
+    def ways(self, dashboard):
+        """Ways to choose, each with its sets of choices: all of everything, and of each variable of which several can be chosen
+        every single value, and every two that are neighbours."""
+        everything = self.choices(dashboard)
+        ways = collections.defaultdict(list, {"All": everything})
+        for variable in variables(dashboard):
+            if not variable.get("multi"):
+                continue
+            name, narrow = variable["name"], variable | {"allValue": None}
+            for choices in everything:
+                values = self.values(variable, choices)
+                for words, wanted in (("one", zip(values)), ("two", zip(values, values[1:]))):
+                    ways[f"{words} of the variable {name}"] += [choices | {name: Choice(narrow, list(some))} for some in wanted]
+        return {way: sets for way, sets in ways.items() if sets}
+
     def ask(self, target, choices, step=SCRAPE_SECONDS):
         """Prometheus's answers to one target: of one moment, of a time, or both."""
         expression = self.replaced(target["expr"], choices, step)
@@ -149,6 +179,15 @@ class Asker:
             span = {"start": self.begin, "end": self.end, "step": step}
             answers.append(self.scene.query("query_range", query=expression, **span))
         return answers
+
+
+def besides(answer, expression, choices):
+    """The labels of an answer that say something else than what was chosen, of the variables that the expression has."""
+    if answer["resultType"] == "scalar":
+        return set()
+    used = [name for name in choices if re.search(rf"\$\{{?{name}\b", expression)]
+    told = [(name, one["metric"][name]) for one in answer["result"] for name in used if name in one["metric"]]
+    return {f"{name} {value}" for name, value in told if not choices[name].has(value)}
 
 
 def finite(answer):

@@ -12,6 +12,9 @@ use crate::settings::AlertSettings;
 
 const STORES: Stores = Stores::Chosen;
 
+/// What a panel of rates says when it has none: it cannot tell why.
+const NO_RATE: &str = "no process, or too few scrapes";
+
 /// A month, as bills and `tidegauge cost` have it: thirty days.
 const MONTH_SECONDS: u32 = 30 * 24 * 3600;
 
@@ -54,12 +57,10 @@ fn rate(name: &str, more: &[&str], by: &str) -> String {
     call(&format!("sum by ({by})"), &of_processes(&grows))
 }
 
-/// Quantiles of a histogram of stores, by labels.
-fn quantiles(panel: Panel, metric: Metric, more: &[&str], by: &str, legend: &str) -> Panel {
-    let buckets = rate(&query::part(metric, "bucket"), more, &format!("le, {by}"));
-    [(0.5, "p50"), (0.99, "p99")].into_iter().fold(panel, |panel, (fraction, name)| {
-        panel.ask(query::quantile(fraction, &buckets), &format!("{name} {legend}"))
-    })
+/// A quantile of a histogram of stores, by labels: where it was largest.
+fn quantile(panel: Panel, fraction: f64, metric: Metric, by: &str, legend: &str) -> Panel {
+    let buckets = rate(&query::part(metric, "bucket"), &[], &format!("le, {by}"));
+    panel.ask(query::largest(&query::quantile(fraction, &buckets)), legend).unit("s").default("min", json!(0))
 }
 
 fn at_a_glance(frame: &mut Frame) {
@@ -84,7 +85,9 @@ fn at_a_glance(frame: &mut Frame) {
     let panel = Panel::stat("Missed heartbeats", "Heartbeats in this range that were due and not written.");
     let missed = format!("increase({}[$__range])", query::series(declare::MISSED_TICKS.name, &[r#"store=~"$store""#]));
     let panel = panel.ask(call("sum", &of_processes(&missed)), "missed").steps(GOOD, &[(1.0, TICKET)]);
-    frame.add(6, 4, panel.default("decimals", json!(0)).no_value("no process").runbook("TidegaugeWriteFailing"));
+    // All of its digits: one more is not to be lost in a rounded thousand.
+    let panel = panel.unit("locale").default("decimals", json!(0));
+    frame.add(6, 4, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
 
     let panel = Panel::table("Processes and builds", "Each process, which release it is, its cell and its role.");
     let builds = of_processes(declare::BUILD_INFO.name);
@@ -92,7 +95,7 @@ fn at_a_glance(frame: &mut Frame) {
     let columns = ["cell", "role", "job", "instance", "version"].map(|name| (name, name));
     frame.add(
         12,
-        7,
+        10,
         panel
             .columns(&columns, &["Value"])
             .sorted_by(&["cell", "role", "instance"])
@@ -112,32 +115,37 @@ fn at_a_glance(frame: &mut Frame) {
         call("sum by (store, region)", &writing),
         call("group by (store, region)", &of_processes(&writing))
     );
-    let panel = panel.ask(writers, "{{store}}: {{region}}").unit("none");
-    let words = look::mapping([(0, "nobody", PAGE), (1, "one", GOOD), (2, "two", TICKET)]);
-    frame.add(12, 7, panel.default("mappings", words).no_value("no gauge").runbook("TidegaugeWriterSilent"));
+    let panel = panel.ask(call("clamp_max", &format!("{writers},\n3")), "{{store}}: {{region}}").unit("none");
+    let words = [(0, "nobody", PAGE), (1, "one", GOOD), (2, "two", TICKET), (3, "three or more", TICKET)];
+    let words = look::mapping(words);
+    frame.add(12, 10, panel.default("mappings", words).no_value("no gauge").runbook("TidegaugeWriterSilent"));
 }
 
 fn calls(frame: &mut Frame) {
     frame.section("What it asks");
     let panel = Panel::lines("Calls", "Calls to stores and their providers, for each second, by what they are for.");
     let count = query::part(declare::REQUEST_DURATION, "count");
-    let panel = panel.ask(rate(&count, &[], "store, operation"), "{{store}} {{operation}}").unit("reqps");
-    frame.add(8, 8, panel.default("min", json!(0)).no_value("no process"));
-
-    let panel = Panel::lines(
-        "How long calls take",
-        "From a call's start to its answer, or to its deadline where there was none.",
-    );
-    let panel = quantiles(panel, declare::REQUEST_DURATION, &[], "region, operation", "{{region}} {{operation}}");
-    frame.add(8, 8, panel.unit("s").default("min", json!(0)).no_value("no calls"));
+    let panel =
+        panel.ask(rate(&count, &[], "store, operation"), "{{store}} {{operation}}").unit("reqps").with_figures();
+    frame.add(12, 9, panel.default("min", json!(0)).no_value(NO_RATE));
 
     let panel = Panel::lines(
         "Errors by reason",
-        "Calls that failed, for each second. A reason is there from its first error on.",
+        &format!("Calls that failed, for each second: the twenty worst. {}", look::FIRST_ERRORS),
     );
-    let errors = rate(declare::ERRORS.name, &[], "region, operation, reason");
-    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").seldom();
-    frame.add(8, 8, panel.no_value("No call has failed, if there are processes").runbook("TidegaugeReadFailing"));
+    let errors = query::largest(&rate(declare::ERRORS.name, &[], "region, operation, reason"));
+    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").seldom().with_figures();
+    frame.add(12, 9, panel.no_value(NO_RATE).runbook("TidegaugeReadFailing"));
+
+    for (fraction, name) in [(0.5, "p50"), (0.99, "p99")] {
+        let panel = Panel::lines(
+            &format!("How long calls take: {name}"),
+            "From a call's start to its answer, or to its deadline where there was none. The twenty slowest.",
+        );
+        let panel =
+            quantile(panel, fraction, declare::REQUEST_DURATION, "region, operation", "{{region}} {{operation}}");
+        frame.add(12, 9, panel.with_figures().no_value("no calls, or too few scrapes"));
+    }
 
     let panel =
         Panel::lines("Heartbeats by result", "Heartbeats that were due, for each second, by what came of them.");
@@ -153,22 +161,24 @@ fn calls(frame: &mut Frame) {
 fn schedule(frame: &mut Frame) {
     frame.section("Whether it keeps time");
     let panel = Panel::lines(
-        "Schedule jitter",
-        "How late ticks and polls left after they were due. More than a few milliseconds means that the process wants for CPU: \
+        "Schedule jitter: p99",
+        "How late ticks and polls left after they were due. The twenty latest processes. More than a few milliseconds means that the process wants for CPU: \
          samples get wider by it, not wrong.",
     );
-    let panel = quantiles(panel, declare::SCHEDULE_JITTER, &[], "instance", "{{instance}}").unit("s");
+    let panel = quantile(panel, 0.99, declare::SCHEDULE_JITTER, "instance", "{{instance}}").with_figures();
     let panel = panel.steps("transparent", &[(0.05, TICKET)]).with_lines_at_steps();
-    frame.add(12, 8, panel.default("min", json!(0)).no_value("no process"));
+    frame.add(12, 9, panel.no_value(NO_RATE));
 
     let panel = Panel::lines(
         "Missed, and left out",
-        "Heartbeats that were due and not written, and what was left out because a limit was reached, for each second.",
+        "Heartbeats that were due and not written, and what was left out because a limit was reached, for each second: the \
+         twenty worst of each.",
     );
-    let panel = panel.ask(rate(declare::MISSED_TICKS.name, &[], "instance"), "missed {{instance}}");
-    let dropped = rate(declare::DROPPED.name, &[], "instance, what");
-    let panel = panel.ask(dropped, "left out {{instance}}: {{what}}").unit("ops").seldom();
-    frame.add(12, 8, panel.no_value("no process").runbook("TidegaugeWriteFailing"));
+    let missed = query::largest(&rate(declare::MISSED_TICKS.name, &[], "instance"));
+    let dropped = query::largest(&rate(declare::DROPPED.name, &[], "instance, what"));
+    let panel = panel.ask(missed, "missed {{instance}}").ask(dropped, "left out {{instance}}: {{what}}");
+    let panel = panel.unit("ops").seldom().with_figures();
+    frame.add(12, 9, panel.no_value(NO_RATE).runbook("TidegaugeWriteFailing"));
 }
 
 fn cost(frame: &mut Frame) {
@@ -199,31 +209,41 @@ fn cost(frame: &mut Frame) {
 
 fn clocks(frame: &mut Frame) {
     frame.section("What it knows of clocks");
-    let by = "instance, store, source_region, target_region";
-    let bound = |bound: &str, finite: &str| {
+    // Of one writer every target's bound holds: the narrowest of them is what is known of it.
+    let bound = |bound: &str, narrowest: &str, finite: &str| {
         let bound = format!("bound=\"{bound}\"");
         let series = query::series(declare::CLOCK_OFFSET.name, &[r#"store=~"$store""#, &bound]);
-        call(&format!("max by ({by})"), &of_processes(&format!("({series} {finite})")))
+        call(
+            &format!("{narrowest} by (instance, store, source_region)"),
+            &of_processes(&format!("({series} {finite})")),
+        )
     };
-    let panel = Panel::lines(
-        "Clock of this host minus the writer's",
-        "Of pairs measured on two clocks, at least and at most: the truth lies between the two lines of a pair. Where 0 does not \
-         lie between them, the clocks certainly differ. What is not bounded has no line.",
-    );
-    let panel =
-        panel.ask(bound("min", "> -Inf"), "at least {{instance}} {{store}}: {{source_region}} → {{target_region}}");
-    let panel =
-        panel.ask(bound("max", "< Inf"), "at most {{instance}} {{store}}: {{source_region}} → {{target_region}}");
-    let panel = panel.unit("s").default("decimals", json!(3)).no_value("one clock, or not bounded");
-    frame.add(12, 9, panel.runbook("TidegaugeClocksDiffer"));
+    let about = |differs: &str| {
+        format!(
+            "What is known of pairs measured on two clocks, from one bound here and the other beside it: the truth lies between. \
+             {differs} the clocks certainly differ. The twenty that come nearest to that; of a fleet of tens of cells, choose one: all may take Prometheus too \
+             long. What is not bounded has no line."
+        )
+    };
+    let lines = |title: &str, differs: &str, bounds: &str| {
+        let panel =
+            Panel::lines(title, &about(differs)).ask(bounds.to_owned(), "{{instance}}, {{store}} {{source_region}}");
+        let panel = panel.unit("s").steps("transparent", &[(0.0, TICKET)]);
+        let panel = panel.with_lines_at_steps().no_value("one clock, or not bounded").runbook("TidegaugeClocksDiffer");
+        panel.custom("axisSoftMin", json!(0)).custom("axisSoftMax", json!(0))
+    };
+    let least = query::largest(&bound("min", "max", "> -Inf"));
+    frame.add(12, 9, lines("Clock of this host minus the writer's: at least", "Above 0", &least));
+    let most = query::smallest(&bound("max", "min", "< Inf"));
+    frame.add(12, 9, lines("Clock of this host minus the writer's: at most", "Below 0", &most));
 
     let panel = Panel::lines(
         "What happened to clocks",
-        "Clocks that were set, proofs that became void, and claims that the proofs refute, for each second.",
+        "Clocks that were set, proofs that became void, and claims that the proofs refute, for each second: where most happened.",
     );
-    let events = rate(declare::CLOCK_EVENTS.name, &[], "instance, event");
-    let panel = panel.ask(events, "{{instance}}: {{event}}").unit("ops").seldom();
-    frame.add(12, 9, panel.no_value("no process").runbook("TidegaugeClockOff"));
+    let events = query::largest(&rate(declare::CLOCK_EVENTS.name, &[], "instance, event"));
+    let panel = panel.ask(events, "{{instance}}: {{event}}").unit("ops").seldom().with_figures();
+    frame.add(24, 8, panel.no_value(NO_RATE).runbook("TidegaugeClockOff"));
 }
 
 fn advice(frame: &mut Frame) {
@@ -232,13 +252,15 @@ fn advice(frame: &mut Frame) {
     let panel = panel.ask(rate(declare::ADVICE.name, &[], "decision"), "{{decision}}").unit("reqps").stacked();
     frame.add(8, 8, panel.default("min", json!(0)).no_value("no process"));
 
-    let panel =
-        Panel::lines("How long advice takes", "From a question's arrival to its answer, which comes from memory.");
+    let panel = Panel::lines(
+        "How long advice takes: p99",
+        "From a question's arrival to its answer, which comes from memory. The twenty slowest processes.",
+    );
     let grows = |part: &str| format!("rate({}[$__rate_interval])", query::part(declare::ADVICE_DURATION, part));
     let buckets = call("sum by (le, instance)", &of_processes(&grows("bucket")));
-    let panel = panel.ask(query::quantile(0.5, &buckets), "p50 {{instance}}");
-    let panel = panel.ask(query::quantile(0.99, &buckets), "p99 {{instance}}").unit("s").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("Nobody asked, or there is no process"));
+    let panel = panel.ask(query::largest(&query::quantile(0.99, &buckets)), "{{instance}}").unit("s");
+    let panel = panel.default("min", json!(0)).no_value("Nobody asked, no process, or too few scrapes");
+    frame.add(8, 8, panel);
 
     let panel = Panel::lines(
         "Told to Alertmanagers",
@@ -247,25 +269,28 @@ fn advice(frame: &mut Frame) {
     let told = format!("rate({}[$__rate_interval])", declare::NOTIFICATIONS.name);
     let told = call("sum by (alertmanager, result)", &of_processes(&told));
     let panel = panel.ask(told, "{{alertmanager}}: {{result}}").unit("reqps").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("They tell none, or there is no process").runbook("TidegaugeWatchdog"));
+    frame.add(8, 8, panel.no_value("They tell none, no process, or too few scrapes").runbook("TidegaugeWatchdog"));
 }
 
 fn process(frame: &mut Frame) {
     frame.section("The process");
-    let panel = Panel::lines("CPU", "Of one core, by process.").unit("percentunit").default("min", json!(0));
-    let cpu = of_processes("rate(process_cpu_seconds_total[$__rate_interval])");
-    frame.add(6, 7, panel.ask(cpu, "{{instance}}").no_value("no process"));
+    let most = |panel: Panel, series: &str| {
+        panel.ask(query::largest(&of_processes(series)), "{{instance}}").default("min", json!(0)).no_value("no process")
+    };
+    // Its counter counts whole seconds: over less than minutes it is noise.
+    let panel = Panel::lines("CPU", "Of one core, by process, averaged over five minutes. The twenty with the most.");
+    let panel = most(panel, "rate(process_cpu_seconds_total[5m])").unit("percentunit");
+    frame.add(12, 7, panel.no_value("no process, or too few scrapes"));
 
-    let panel = Panel::lines("Memory", "Resident, by process.").unit("bytes").default("min", json!(0));
-    let memory = of_processes("process_resident_memory_bytes");
-    frame.add(6, 7, panel.ask(memory, "{{instance}}").no_value("no process"));
+    let panel = Panel::lines("Memory", "Resident, by process. The twenty with the most.").unit("bytes");
+    frame.add(12, 7, most(panel, "process_resident_memory_bytes"));
 
-    let panel = Panel::lines("Open files", "Sockets and files that are open, by process.").default("min", json!(0));
-    let panel = panel.ask(of_processes("process_open_fds"), "{{instance}}");
-    frame.add(6, 7, panel.no_value("no process"));
+    let panel = Panel::lines("Open files", "Sockets and files that are open, by process. The twenty with the most.");
+    frame.add(12, 7, most(panel, "process_open_fds"));
 
     let panel = Panel::lines("Age of the settings", "How long ago the settings in use were loaded.").unit("s");
     let loaded = call("max by (instance)", &of_processes(declare::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP.name));
-    let panel = panel.ask(format!("time() - {loaded}"), "{{instance}}").default("min", json!(0));
-    frame.add(6, 7, panel.no_value("none in use").runbook("TidegaugeSettingsRefused"));
+    let age = query::largest(&format!("time() - {loaded}"));
+    let panel = panel.ask(age, "{{instance}}").default("min", json!(0));
+    frame.add(12, 7, panel.no_value("none in use").runbook("TidegaugeSettingsRefused"));
 }

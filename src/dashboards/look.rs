@@ -7,6 +7,7 @@ use super::query::{SOON_SECONDS, Stores, urgency};
 use crate::core::advice::Decision;
 use crate::core::alert::{Severity, Signal};
 use crate::core::assess::State;
+use crate::core::pair::BUCKETS;
 use crate::rules::call;
 use crate::rules::objective::budget;
 use crate::settings::{AlertSettings, ObjectiveSettings};
@@ -17,10 +18,17 @@ pub(super) const TICKET: &str = "orange";
 pub(super) const PAGE: &str = "red";
 const UNKNOWN: &str = "#8e8e8e";
 
+/// From which width on a bucket of the lag says too little for a number within it to be shown as one.
+const WIDE_SECONDS: f64 = 5.0;
+
 /// How a pair is called in legends.
 pub(super) const PAIR: &str = "{{source_region}} → {{target_region}}";
 /// The same, where there is more than one store.
 pub(super) const PAIR_OF_STORE: &str = "{{store}}: {{source_region}} → {{target_region}}";
+
+/// What a rate of errors by reason cannot show.
+pub(super) const FIRST_ERRORS: &str = "Of throttling and timeouts every one counts. Any other reason begins with its first error, \
+                                       and what there was of it until the first scrape after that is in no rate.";
 
 fn color(state: State) -> &'static str {
     match state {
@@ -74,6 +82,38 @@ pub(super) fn mapping<C: ToString, const N: usize>(words: [(C, &str, &str); N]) 
         .map(|(index, (code, text, color))| (code.to_string(), json!({ "color": color, "index": index, "text": text })))
         .collect();
     json!([{ "type": "value", "options": options }])
+}
+
+/// The ends of the histogram's buckets, in seconds, between which and above which its quantiles are guesses: some wide ranges.
+fn wide_buckets() -> &'static [f64] {
+    let first = BUCKETS.windows(2).position(|ends| ends[1] - ends[0] > WIDE_SECONDS);
+    first.map_or(&[], |first| &BUCKETS[first..])
+}
+
+/// Ranges in place of quantiles of the lag that are guesses.
+pub(super) fn ranges() -> Value {
+    let ends = wide_buckets();
+    // The first that fits counts. What is above the last bucket's end is told as that end.
+    let above = ends.last().map(|last| (*last, *last, format!("over {last} s")));
+    let between = ends.windows(2).map(|ends| (ends[0], ends[1], format!("{} to {} s", ends[0], ends[1])));
+    let each = above.into_iter().chain(between).enumerate().map(|(index, (from, to, text))| {
+        let said = json!({ "index": index, "text": text });
+        json!({ "type": "range", "options": { "from": from, "to": to, "result": said } })
+    });
+    each.collect()
+}
+
+/// The same in words, for where a number is shown all the same.
+pub(super) fn ranges_in_words() -> String {
+    let ends: Vec<String> = wide_buckets().iter().map(f64::to_string).collect();
+    match ends.split_last() {
+        None => String::new(),
+        Some((last, ends)) => format!(
+            "Between {} and {last} s, where buckets end, it is a guess that may be well above every lag that there was, and it never \
+             says more than {last} s.",
+            ends.join(", ")
+        ),
+    }
 }
 
 /// These, and a word and a colour in place of nothing.

@@ -256,12 +256,16 @@ impl Panel {
         self.option("textMode", json!("value_and_name"))
     }
 
-    /// Shows the newest and the largest value beside each name.
+    /// Shows the newest and the largest value beside each name, those with the largest first: where not all have room, the rest
+    /// is a turn of the wheel away.
     pub(super) fn with_figures(self) -> Panel {
         let calculated = ["lastNotNull", "max"];
         self.option(
             "legend",
-            json!({ "calcs": calculated, "displayMode": "table", "placement": "bottom", "showLegend": true }),
+            json!({
+                "calcs": calculated, "displayMode": "table", "placement": "bottom", "showLegend": true, "sortBy": "Max",
+                "sortDesc": true,
+            }),
         )
     }
 

@@ -16,6 +16,9 @@ pub(super) use crate::rules::states::{codes, urgency};
 /// The labels of a region pair.
 pub(super) const PAIR: &str = "store, source_region, target_region";
 
+/// As many lines as can be told apart.
+const LINES: u8 = 20;
+
 /// What is taken to be soon, in seconds: an end of the histogram's buckets, so that nothing is interpolated.
 pub(super) const SOON_SECONDS: f64 = BUCKETS[6];
 
@@ -56,11 +59,6 @@ impl Stores {
     /// The most that any gauge says of each pair.
     pub(super) fn most(self, metric: Metric, more: &[&str]) -> String {
         by_pair(&of_gauges(&self.pairs(metric, more)))
-    }
-
-    /// The least that any gauge says of each pair.
-    pub(super) fn oldest(self, metric: Metric) -> String {
-        call(&format!("min by ({PAIR})"), &of_gauges(&self.pairs(metric, &[])))
     }
 
     /// The state of each pair as a number, by [`urgency`]: the most urgent that any gauge sees.
@@ -143,6 +141,26 @@ pub(super) fn gauges() -> String {
 /// One value a pair: the largest.
 pub(super) fn by_pair(vector: &str) -> String {
     call(&format!("max by ({PAIR})"), vector)
+}
+
+/// Over time, the [`LINES`] series that were largest at some time of the range: the same ones all along.
+pub(super) fn largest(vector: &str) -> String {
+    format!("{vector}\nand\n{}", foremost("topk", &over_range("max_over_time", vector)))
+}
+
+/// The same, of those that were smallest.
+pub(super) fn smallest(vector: &str) -> String {
+    format!("{vector}\nand\n{}", foremost("bottomk", &over_range("min_over_time", vector)))
+}
+
+/// As many as can be told apart, by `topk` or `bottomk`.
+pub(super) fn foremost(function: &str, vector: &str) -> String {
+    call(function, &format!("{LINES},\n{vector}"))
+}
+
+/// What comes of a function over all of the range, at each of its moments.
+pub(super) fn over_range(function: &str, vector: &str) -> String {
+    call(function, &format!("(\n{}\n)[$__range:$__interval] @ end()", indented(vector)))
 }
 
 /// How many there are: 0 if none of `those` is there while some of `all` are, and nothing while there is nothing at all.

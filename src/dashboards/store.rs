@@ -68,9 +68,11 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
     let p99 = query::quantile(0.99, &STORE.buckets("increase", "$__range", ""));
     let panel = Panel::stat(
         "p99 of this range",
-        "Of a hundred heartbeats of all pairs, ninety-nine were visible at the target within this time.",
+        "Of a hundred samples of all pairs, ninety-nine were visible at the target within this time. Where the histogram's buckets \
+         are wide it is no number but a range. Wide samples, and what has not arrived yet, are not in it.",
     );
-    frame.add(4, 4, panel.ask(p99, "p99").unit("s").steps(GOOD, &steps).no_value("no samples"));
+    let panel = panel.ask(p99, "p99").unit("s").steps(GOOD, &steps).default("mappings", look::ranges());
+    frame.add(4, 4, panel.no_value("no samples"));
 
     let panel = Panel::stat(
         "Provider disagrees",
@@ -91,65 +93,77 @@ fn at_a_glance(frame: &mut Frame, alerts: &AlertSettings) {
     frame.add(4, 4, panel.no_value("no gauge").runbook("TidegaugeRegionImpaired"));
 }
 
+/// Seconds of each pair over time: of the pairs that had the most in this range.
+fn worst(panel: Panel, seconds: &str) -> Panel {
+    panel.ask(query::largest(seconds), look::PAIR).unit("s").default("min", json!(0))
+}
+
 fn lag(frame: &mut Frame, alerts: &AlertSettings) {
     frame.section("How late");
     let steps = look::lag_steps(alerts);
     let panel = Panel::lines(
         "Current lag",
         "How late each pair is now. It grows by a second per second while replication is stopped. A gap is a time in which nobody \
-         knew. The dashed lines are where tickets and pages begin.",
+         knew. The dashed lines are where tickets and pages begin. As in all panels of pairs over time: the twenty pairs that had \
+         the most of it in this range; choose regions to see others.",
     );
-    let panel =
-        panel.ask(STORE.most(declare::CURRENT_LAG, &[]), look::PAIR).unit("s").default("min", json!(0)).with_figures();
+    let panel = worst(panel, &STORE.most(declare::CURRENT_LAG, &[])).with_figures();
     let panel = panel.steps("transparent", &steps).with_lines_at_steps().no_value("not known");
-    frame.add(12, 9, panel.runbook("TidegaugeCurrentLagHigh"));
+    frame.add(12, 11, panel.runbook("TidegaugeCurrentLagHigh"));
 
-    let panel = Panel::timeline("States", "Each pair by the most urgent state that any gauge saw at that time.");
-    let panel = panel.ask(STORE.state(), look::PAIR).unit("none").default("mappings", look::states());
-    frame.add(12, 9, panel.no_value("no gauge").runbook("TidegaugeStalled"));
-
-    let panel = Panel::lines(
-        "Lag from commit to visibility: p50, p90, p99",
-        "From the histogram of all heartbeats that arrived. Those of a stall arrive when it is over, and make it show here only \
-         then: for now, look at current lag. Dotted p50, dashed p90, solid p99.",
+    let panel = Panel::timeline(
+        "States",
+        "Each pair by the most urgent state that any gauge saw at that time: the twenty that were longest other than ok in this \
+         range.",
     );
+    let state = STORE.state();
+    let troubled = query::over_range("avg_over_time", &format!("{state}\n!= bool {}", query::urgency(State::Ok)));
+    let panel = panel.ask(format!("{state}\nand\n{}", query::foremost("topk", &troubled)), look::PAIR);
+    let panel = panel.unit("none").default("mappings", look::states());
+    frame.add(12, 11, panel.no_value("no gauge").runbook("TidegaugeStalled"));
+
     let buckets = STORE.buckets("rate", "$__rate_interval", PAIR);
-    let panel = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")].into_iter().fold(panel, |panel, (fraction, name)| {
-        panel.ask(query::quantile(fraction, &buckets), &format!("{name} {}", look::PAIR))
-    });
-    let dash = |dashes: [u8; 2]| [("custom.lineStyle", json!({ "dash": dashes, "fill": "dash" }))];
-    let panel = panel.set("byFrameRefID", "A", &dash([2, 4])).set("byFrameRefID", "B", &dash([8, 4]));
-    frame.add(12, 9, panel.unit("s").default("min", json!(0)).no_value("no samples"));
+    for (fraction, name) in [(0.5, "p50"), (0.9, "p90"), (0.99, "p99")] {
+        let about = format!(
+            "From the histogram of all samples that arrived and were not wide. Those of a stall arrive when it is over, and make it \
+             show here only then: for now, look at current lag. {}",
+            look::ranges_in_words()
+        );
+        let panel = Panel::lines(&format!("Lag from commit to visibility: {name}"), &about);
+        frame.add(8, 9, worst(panel, &query::quantile(fraction, &buckets)).no_value("no samples, or too few scrapes"));
+    }
 
     let panel = Panel::heatmap(
         "Lag from commit to visibility: all samples",
-        "How many heartbeats of the chosen pairs took how long, by the histogram's buckets.",
+        "How many samples of the chosen pairs, for each second, took how long, by the histogram's buckets.",
     );
-    let panel = panel.ask(STORE.buckets("increase", "$__rate_interval", ""), "{{le}}").unit("s");
-    frame.add(12, 9, panel.no_value("no samples"));
+    let panel = panel.ask(STORE.buckets("rate", "$__rate_interval", ""), "{{le}}").unit("s");
+    let panel = panel.option("cellValues", json!({ "unit": "ops" }));
+    frame.add(12, 9, panel.no_value("no samples, or too few scrapes"));
 
     let panel = Panel::lines(
         "Staleness",
         "Age of the newest heartbeat that a reader at the target sees, by measurement: what advice goes by. A sawtooth one interval \
          high, even when all is well.",
     );
-    let panel = panel.ask(STORE.most(declare::STALENESS, &[]), look::PAIR).unit("s").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("not known"));
+    frame.add(12, 9, worst(panel, &STORE.most(declare::STALENESS, &[])).no_value("not known"));
 
     let panel = Panel::lines(
         "Age of the watermark",
-        "The same by the clocks of the writer and of Prometheus alone. It survives a change of hosts, and is wrong where these \
-         clocks are.",
+        "The same by the clocks of the writer and of Prometheus alone, and by the newest heartbeat that any gauge has seen. It \
+         survives a change of hosts, and is wrong where these clocks are.",
     );
-    let panel = panel.ask(format!("time() - {}", STORE.oldest(declare::WATERMARK)), look::PAIR).unit("s");
-    frame.add(8, 8, panel.no_value("never seen"));
+    let age = format!("time() - {}", STORE.most(declare::WATERMARK, &[]));
+    // These clocks may differ, so that it may be below 0.
+    let panel = panel.ask(query::largest(&age), look::PAIR).unit("s");
+    frame.add(12, 8, panel.no_value("never seen"));
 
     let panel = Panel::lines(
         "Overdue",
         "Of pairs measured on two clocks: how long the next heartbeat has been due, whether or not it was ever written.",
     );
-    let panel = panel.ask(STORE.most(declare::OVERDUE, &[]), look::PAIR).unit("s").default("min", json!(0));
-    frame.add(8, 8, panel.no_value("measured on one clock, or not known").runbook("TidegaugeWriterSilent"));
+    let panel = worst(panel, &STORE.most(declare::OVERDUE, &[]));
+    frame.add(12, 8, panel.no_value("measured on one clock, or not known").runbook("TidegaugeWriterSilent"));
 }
 
 fn samples(frame: &mut Frame) {
@@ -159,8 +173,8 @@ fn samples(frame: &mut Frame) {
         "Half the width of the newest sample's bracket: the truth is at most so far from what is shown as its lag. Where it is \
          large beside the lag, more reads per interval help.",
     );
-    let panel = panel.ask(STORE.most(declare::REPLICATION_LAG_ERROR, &[]), look::PAIR).unit("s");
-    frame.add(8, 8, panel.default("min", json!(0)).no_value("no samples"));
+    let panel = worst(panel, &STORE.most(declare::REPLICATION_LAG_ERROR, &[]));
+    frame.add(8, 8, panel.no_value("no samples"));
 
     let grew = |name: &str| {
         let series = STORE.pairs_named(name, &[]);
@@ -171,22 +185,25 @@ fn samples(frame: &mut Frame) {
         "Wide samples",
         "The share of samples whose bracket was too wide to be a point in the histogram, as while reads fail.",
     );
-    let panel = panel.ask(format!("{wide}\n/\n(\n{wide}\n+\n{points}\n> 0)"), look::PAIR).unit("percentunit");
-    frame.add(8, 8, panel.default("min", json!(0)).default("max", json!(1)).no_value("no samples"));
+    let share = format!("{wide}\n/\n(\n{wide}\n+\n{points}\n> 0)");
+    let panel = worst(panel, &share).unit("percentunit").default("max", json!(1));
+    frame.add(8, 8, panel.no_value("no samples, or too few scrapes"));
 
     let panel = Panel::lines(
         "Spread over the slots",
         "By how much the latest slot of a pair is behind its earliest: one partition is late, and others are not. Only with more \
          than one slot.",
     );
-    let panel = panel.ask(STORE.most(declare::SLOT_SPREAD, &[]), look::PAIR).unit("s").default("min", json!(0));
+    let panel = worst(panel, &STORE.most(declare::SLOT_SPREAD, &[]));
     frame.add(8, 8, panel.no_value("one slot, or not known"));
 
     let panel = Panel::bars(
         &format!("Visible within {SOON_SECONDS} s"),
-        "The share of heartbeats in this range that were visible at the target in time.",
+        "Of the samples of this range that were not wide, the share that was visible at the target in time. What has not arrived \
+         yet is not in it. The twenty worst pairs.",
     );
-    let panel = panel.ask(call("sort", &STORE.share_soon("$__range", PAIR)), look::PAIR).unit("percentunit");
+    let least = query::foremost("bottomk", &STORE.share_soon("$__range", PAIR));
+    let panel = panel.ask(call("sort", &least), look::PAIR).unit("percentunit");
     // Nobody promised this: it has no colours of good and bad.
     let panel = panel.steps("blue", &[]).default("min", json!(0)).default("max", json!(1));
     frame.add(12, 8, panel.no_value("no samples"));
@@ -214,16 +231,22 @@ fn provider(frame: &mut Frame) {
     let by = format!("max by ({PAIR}, statistic)");
     let said = call(&by, &query::of_gauges(&STORE.pairs(declare::PROVIDER_LAG, &[])));
     let differs = format!("({} == 1)", STORE.most(declare::PROVIDER_DISAGREES, &[]));
+    // The same pairs of both: the latest by either.
+    let either = query::by_pair(&format!("{half}\nor\n{said}"));
+    let chosen = query::foremost("topk", &query::over_range("max_over_time", &either));
+    let of_these = |vector: &str| format!("{vector}\nand on ({PAIR})\n{chosen}");
     let panel = Panel::lines(
         "Heartbeats beside the provider",
         "The median of the heartbeats over 5 minutes, and what the provider says of its newest period, some minutes late. Large \
          points are where the two disagree, twice running, by more than a factor of 3 and a second.",
     );
-    let panel = panel.ask(half, &format!("heartbeats {}", look::PAIR));
-    let panel = panel.ask(said.clone(), &format!("provider {} ({{{{statistic}}}})", look::PAIR));
-    let panel = panel
-        .ask(format!("{said}\nand on ({PAIR})\n{differs}"), &format!("disagrees {} ({{{{statistic}}}})", look::PAIR));
-    let panel = panel.unit("s").default("min", json!(0)).no_value("no samples");
+    let panel = panel.ask(of_these(&half), &format!("heartbeats {}", look::PAIR));
+    let panel = panel.ask(of_these(&said), &format!("provider {} ({{{{statistic}}}})", look::PAIR));
+    let panel = panel.ask(
+        of_these(&format!("{said}\nand on ({PAIR})\n{differs}")),
+        &format!("disagrees {} ({{{{statistic}}}})", look::PAIR),
+    );
+    let panel = panel.unit("s").default("min", json!(0)).with_figures().no_value("no samples");
     let dashed = json!({ "dash": [6, 4], "fill": "dash" });
     let panel = panel.set("byFrameRefID", "B", &[("custom.lineStyle", dashed)]).set(
         "byFrameRefID",
@@ -234,7 +257,7 @@ fn provider(frame: &mut Frame) {
             ("color", json!({ "fixedColor": PAGE, "mode": "fixed" })),
         ],
     );
-    frame.add(12, 9, panel.runbook("TidegaugeProviderDisagrees"));
+    frame.add(12, 11, panel.runbook("TidegaugeProviderDisagrees"));
 
     let panel = Panel::lines(
         "Merged lag",
@@ -246,40 +269,44 @@ fn provider(frame: &mut Frame) {
         let origin = STORE.pairs(declare::MERGED_LAG_ORIGIN, &[&origin]);
         query::by_pair(&query::of_gauges(&format!("({merged}\nand on (job, instance, {PAIR})\n{origin})")))
     };
-    let panel = panel.ask(from(MergedOrigin::Measured), &format!("measured {}", look::PAIR));
+    let panel = panel.ask(query::largest(&from(MergedOrigin::Measured)), &format!("measured {}", look::PAIR));
     let provider = format!("{}\nunless on ({PAIR})\n{}", from(MergedOrigin::Provider), from(MergedOrigin::Measured));
-    let panel = panel.ask(provider, &format!("by the provider {}", look::PAIR));
+    let panel = panel.ask(query::largest(&provider), &format!("by the provider {}", look::PAIR)).with_figures();
     let dashed = json!({ "dash": [6, 4], "fill": "dash" });
     let panel = panel.set("byFrameRefID", "B", &[("custom.lineStyle", dashed)]).unit("s").default("min", json!(0));
-    frame.add(12, 9, panel.no_value("not known").runbook("TidegaugeUnknown"));
+    frame.add(12, 11, panel.no_value("not known").runbook("TidegaugeUnknown"));
 
     let panel = Panel::lines(
         "Age of the provider's word",
         "How long ago the newest period ended of which the provider says anything. Above a quarter of an hour it counts for nothing.",
     );
     let age = format!("time() - {}", STORE.most(declare::PROVIDER_TIMESTAMP, &[]));
-    let panel = panel.ask(age, look::PAIR).unit("s").steps("transparent", &[(900.0, TICKET)]).with_lines_at_steps();
-    frame.add(12, 7, panel.default("min", json!(0)).no_value("not asked").runbook("TidegaugeSetUpTrouble"));
+    let panel = worst(panel, &age).steps("transparent", &[(900.0, TICKET)]).with_lines_at_steps();
+    frame.add(12, 8, panel.no_value("not asked").runbook("TidegaugeSetUpTrouble"));
 
     let panel = Panel::timeline(
         "Agreement",
-        "Whether heartbeats and provider agree on a pair. A gap is a time in which that is not known.",
+        "Whether heartbeats and provider agree on a pair. A gap is a time in which that is not known. Twenty pairs, those first \
+         taken in that disagreed.",
     );
-    let panel = panel.ask(STORE.most(declare::PROVIDER_DISAGREES, &[]), look::PAIR).unit("none");
+    let panel = panel.ask(query::largest(&STORE.most(declare::PROVIDER_DISAGREES, &[])), look::PAIR).unit("none");
     let panel = panel.default("mappings", look::mapping([(0, "agree", GOOD), (1, "disagree", TICKET)]));
-    frame.add(12, 7, panel.no_value("not compared").runbook("TidegaugeProviderDisagrees"));
+    frame.add(12, 8, panel.no_value("not compared").runbook("TidegaugeProviderDisagrees"));
 }
 
 fn requests(frame: &mut Frame) {
     frame.section("What fails, and what throttles");
     let panel = Panel::lines(
         "Errors by reason",
-        "Calls to the store or its provider that failed, for each second. A reason is there from its first error on.",
+        &format!(
+            "Calls to the store or its provider that failed, for each second: the twenty worst. {}",
+            look::FIRST_ERRORS
+        ),
     );
-    let panel =
-        panel.ask(rate(declare::ERRORS, &[], "region, operation, reason"), "{{region}} {{operation}}: {{reason}}");
-    let panel = panel.unit("ops").seldom().no_value("No call has failed, if there are gauges");
-    frame.add(12, 8, panel.runbook("TidegaugeReadFailing"));
+    let errors = query::largest(&rate(declare::ERRORS, &[], "region, operation, reason"));
+    let panel = panel.ask(errors, "{{region}} {{operation}}: {{reason}}").unit("ops").seldom().with_figures();
+    let panel = panel.no_value("no gauge, or too few scrapes");
+    frame.add(12, 10, panel.runbook("TidegaugeReadFailing"));
 
     let reasons: Vec<&str> =
         Reason::ALL.into_iter().filter(|reason| reason.is_throttling()).map(Reason::label).collect();
@@ -291,19 +318,22 @@ fn requests(frame: &mut Frame) {
         "Calls that were throttled, for each second, and beside them how many pairs are throttled: so many of their heartbeats \
          were turned away that their lag is not replication's doing.",
     );
-    let panel = panel.ask(rate(declare::ERRORS, &[&reasons], "region, operation"), "{{region}} {{operation}}");
+    let throttling = query::largest(&rate(declare::ERRORS, &[&reasons], "region, operation"));
+    let panel = panel.ask(throttling, "{{region}} {{operation}}");
     let panel = panel.ask(call("sum", &STORE.most(declare::PAIR_STATE, &[&throttled])), "throttled pairs");
     let panel = panel.unit("ops").seldom().no_value("no gauge").set(
         "byFrameRefID",
         "B",
         &[
             ("unit", json!("short")),
+            ("decimals", json!(0)),
+            ("custom.axisSoftMax", json!(2)),
             ("custom.axisPlacement", json!("right")),
             ("custom.drawStyle", json!("bars")),
             ("color", json!({ "fixedColor": TICKET, "mode": "fixed" })),
         ],
     );
-    frame.add(12, 8, panel.runbook("TidegaugeThrottled"));
+    frame.add(12, 10, panel.runbook("TidegaugeThrottled"));
 }
 
 fn set_up(frame: &mut Frame) {

@@ -12,6 +12,7 @@ use tidegauge::metrics::declare;
 use tidegauge::rules::rule_file;
 use tidegauge::settings::Settings;
 
+mod limits;
 mod links;
 mod promql;
 
