@@ -78,6 +78,8 @@ pub struct Alert {
     pub cause: Arc<str>,
     /// Why, when it was last so. Empty where that was before this process.
     pub was: Arc<str>,
+    /// When it was last so, by this host's clock; `None` where that was before this process.
+    pub so_at: Option<Wall>,
 }
 
 impl Alert {
@@ -343,6 +345,7 @@ impl Step<'_> {
                 summary: words::summary(rule, self.store, &key.subject),
                 cause: "".into(),
                 was: "".into(),
+                so_at: None,
             },
         };
         (alert.course, alert.holds) = (course, holds);
@@ -358,7 +361,7 @@ impl Step<'_> {
                 alert.cause = cause().into();
             }
             if holds == Holds::Now {
-                alert.was = alert.cause.clone();
+                (alert.was, alert.so_at) = (alert.cause.clone(), Some(self.now.wall));
             }
         }
         if from != Some(course.phase) {

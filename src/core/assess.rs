@@ -252,6 +252,11 @@ pub(super) fn is_silent(since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
     since.is_none_or(|since| now - since > plan.interval.times(PATIENCE_INTERVALS))
 }
 
+/// Whether throttling that has been told of twice in a row goes on.
+pub(super) fn is_throttled(twice_since: Option<Mono>, plan: &Plan, now: Mono) -> bool {
+    twice_since.is_some() && !is_silent(twice_since, plan, now)
+}
+
 /// Three intervals, or what one write without an answer costs where intervals are shorter than deadlines: that alone is
 /// no finding.
 pub(super) fn write_patience(plan: &Plan) -> Span {
@@ -344,15 +349,14 @@ fn state(
     if let Some(silence) = silence {
         return silence;
     }
-    let throttled = |since: Option<Mono>| since.is_some() && !is_silent(since, plan, now);
-    if throttled(pair.writes.throttled_twice_since) {
+    if is_throttled(pair.writes.throttled_twice_since, plan, now) {
         let queue = match pair.writes.failing {
             Some(Reason::QueueFull) => ": its replication queue is full",
             _ => "",
         };
         return Finding::of(State::Throttled, format!("{source} throttles heartbeat writes{queue}"));
     }
-    if throttled(pair.reads.throttled_twice_since) {
+    if is_throttled(pair.reads.throttled_twice_since, plan, now) {
         return Finding::of(State::Throttled, format!("{target} throttles heartbeat reads"));
     }
     if let Some(unmoved) = unmoved {

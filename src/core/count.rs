@@ -175,7 +175,7 @@ impl Default for RegionCounters {
 
 impl RegionCounters {
     /// Whether calls of this kind are to be told of. What a store's plan never does is left out.
-    pub fn has_made(&self, operation: Operation) -> bool {
+    pub fn is_told(&self, operation: Operation) -> bool {
         self.requests[operation as usize].count > 0 || operation.measures()
     }
 }

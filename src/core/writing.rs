@@ -1,7 +1,7 @@
 //! What becomes of the heartbeats that this process writes. No pair's state tells: a gauge of one region does not read its
 //! own back, and where it cannot write it is others who miss them.
 
-use super::assess::{is_silent, write_patience};
+use super::assess::{is_throttled, write_patience};
 use super::model::{Plan, Reason, RegionId};
 use super::snapshot::{Seat, StoreSnapshot};
 use super::time::{Mono, Span};
@@ -74,7 +74,7 @@ impl Standing {
 impl Writing {
     /// How it stands at `now`: by what a pair's state goes by where the same heartbeats are read back.
     pub fn standing(&self, plan: &Plan, now: Mono) -> Standing {
-        let is_throttled = self.throttled_twice_since.is_some() && !is_silent(self.throttled_twice_since, plan, now);
+        let is_throttled = is_throttled(self.throttled_twice_since, plan, now);
         match self.seat {
             Seat::Held => Standing::StandsBy,
             Seat::Newer => Standing::Newer,

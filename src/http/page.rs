@@ -53,7 +53,8 @@ pub(super) const RESOURCE: Resource = Resource {
     headers: &[],
     also: &[],
     problems: &[Kind::BadData, Kind::NotFound, Kind::Internal, Kind::Unavailable],
-    // Thousands of pairs are megabytes, which a slow link takes too long for. What is quickest is enough: it is a twentieth.
+    // Thousands of pairs are megabytes, which a slow link takes too long for. What is quickest is enough: it leaves a twentieth, and
+    // takes some milliseconds, in small pieces.
     route: || routing::get(get).layer(CompressionLayer::new().quality(CompressionLevel::Fastest)),
 };
 

@@ -313,7 +313,7 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
     });
     let by_operation = |operations: &[Operation], of: &dyn Fn(&RegionCounters, Operation) -> Value| {
         let rows = regions.iter().flat_map(|(labels, counters)| {
-            operations.iter().copied().filter(|operation| counters.has_made(*operation)).map(|operation| {
+            operations.iter().copied().filter(|operation| counters.is_told(*operation)).map(|operation| {
                 let mut labels = labels.clone();
                 labels.push(label("operation", operation.label()));
                 (labels, of(counters, operation))
@@ -343,7 +343,7 @@ fn render_regions(page: &mut Page, stores: &[std::sync::Arc<StoreSnapshot>]) {
                     let mut labels = labels.clone();
                     labels.push(label("operation", operation.label()));
                     labels.push(label("reason", reason.label()));
-                    let is_told = count > 0 || (may_burst(reason) && counters.has_made(operation));
+                    let is_told = count > 0 || (may_burst(reason) && counters.is_told(operation));
                     is_told.then_some((labels, Value::Number(count as f64)))
                 })
             })

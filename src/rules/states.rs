@@ -12,9 +12,7 @@ pub(crate) const URGENCY: &str = "cell_pair:tidegauge_pair_state:urgency";
 pub(super) fn group() -> Group {
     let states = coded("tidegauge_pair_state", GAUGES);
     let entry = Entry::record(URGENCY.to_owned(), call(&format!("max by (cell, {PAIR})"), &states));
-    let mut words = State::ALL;
-    words.sort_by_key(|state| urgency(*state));
-    let words = words.map(|state| format!("{} {}", urgency(state), state.label())).join(", ");
+    let words = by_urgency().map(|state| format!("{} {}", urgency(state), state.label())).join(", ");
     Group {
         name: "tidegauge-states",
         comment: format!("The most urgent state that any gauge of a cell sees of a pair, for the dashboards: {words}."),
@@ -38,11 +36,15 @@ pub(crate) fn urgency(state: State) -> u8 {
     }
 }
 
-/// The states that gauges see, each as its [`urgency`] and with its gauge's cell, of these series of states and of gauges.
-pub(crate) fn coded(states: &str, gauges: &str) -> String {
+fn by_urgency() -> [State; State::ALL.len()] {
     let mut all = State::ALL;
     all.sort_by_key(|state| urgency(*state));
-    let codes = codes("state", all.map(|state| (state.label(), urgency(state))));
+    all
+}
+
+/// The states that gauges see, each as its [`urgency`] and with its gauge's cell, of these series of states and of gauges.
+pub(crate) fn coded(states: &str, gauges: &str) -> String {
+    let codes = codes("state", by_urgency().map(|state| (state.label(), urgency(state))));
     format!("({states} == 1)\n* on (job, instance) group_left (cell)\n{gauges}\n* on (state) group_left ()\n{codes}")
 }
 

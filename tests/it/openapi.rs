@@ -173,7 +173,7 @@ async fn answers_are_what_the_document_says_and_all_that_it_says_occurs() {
     described.asks_the_usual(Gauge::asking(Duration::from_secs(120), 1, Some(POLLING), Refuses).await.full()).await;
     described.asks_the_usual(http::full(fleet::one_of_a_fleet(Duration::from_secs(90), &stop).await)).await;
 
-    let (gauge, moods) = page_writes::among_others(false, |plan| plan).await;
+    let (gauge, moods, _) = page_writes::among_others(false, |plan| plan).await;
     page_writes::refuse(&moods, Some(Reason::Denied));
     sleep(Duration::from_secs(10)).await;
     described.asks(gauge.full(), "/api/v1/pairs").await;

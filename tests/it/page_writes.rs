@@ -63,26 +63,30 @@ impl Store for Moody {
 }
 
 /// A gauge of the first region and its store's mind, while other gauges write elsewhere; as `change` says, and beside one
-/// that began before it, if so.
-pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>) {
+/// that began before it, if so. And what starts another one in a region.
+pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>, impl Fn(RegionId)) {
     let settings = settings("");
     let clock = Clock::start_virtual(STARTED);
     let stop = CancellationToken::new();
     let store = Common(Arc::new(simulated(&settings.stores[0], clock)));
-    let of = |region: RegionId, number: u128| {
+    let all = plan(&settings.stores[0]);
+    let of = move |region: RegionId, number: u128| {
         let (writer, host) = (WriterId(number), format!("host {number}").into());
-        Plan { local: Some(region), writer, host, ..plan(&settings.stores[0]) }
+        Plan { local: Some(region), writer, host, ..all.clone() }
     };
+    let here = of(HERE, 1);
     let grace = Duration::from_secs(1);
-    for region in (0..REGIONS.len() as u16).map(RegionId).filter(|region| stands_by || *region != HERE) {
+    let (of_others, until) = (store.clone(), stop.clone());
+    let other = move |region: RegionId| {
         let plan = of(region, 10 + u128::from(region.0));
-        driver::start(store.clone(), Nobody, plan, clock, stop.clone(), grace);
-    }
+        driver::start(of_others.clone(), Nobody, plan, clock, until.clone(), grace);
+    };
+    (0..REGIONS.len() as u16).map(RegionId).filter(|region| stands_by || *region != HERE).for_each(&other);
     sleep(Duration::from_secs(5)).await;
     let moods = Arc::new(Mutex::new(Moods::default()));
     let moody = Moody { store, moods: moods.clone() };
-    let driver = driver::start(moody, Nobody, change(of(HERE, 1)), clock, stop.clone(), grace);
-    (Gauge::running(&settings, driver, clock, stop, A_WHILE).await, moods)
+    let driver = driver::start(moody, Nobody, change(here), clock, stop.clone(), grace);
+    (Gauge::running(&settings, driver, clock, stop, A_WHILE).await, moods, other)
 }
 
 pub fn refuse(moods: &Mutex<Moods>, reason: Option<Reason>) {
@@ -110,7 +114,7 @@ const PAIRS_OK: &str = "All 2 region pairs are ok";
 
 #[tokio::test(start_paused = true)]
 async fn writes_that_fail_turn_the_page_though_every_pair_is_ok_until_they_are_acknowledged_again() {
-    let (gauge, moods) = among_others(false, |plan| plan).await;
+    let (gauge, moods, _) = among_others(false, |plan| plan).await;
     let calm = page(gauge.full(), "/").await;
     assert_eq!(summary(&calm), (PAIRS_OK.to_owned(), false));
     let [said] = &heartbeats(&calm)[..] else { panic!("{calm}") };
@@ -157,7 +161,7 @@ async fn writes_that_fail_turn_the_page_though_every_pair_is_ok_until_they_are_a
 
 #[tokio::test(start_paused = true)]
 async fn that_another_process_writes_is_no_trouble_whatever_would_become_of_ones_own_writes() {
-    let (gauge, moods) = among_others(true, |plan| plan).await;
+    let (gauge, moods, _) = among_others(true, |plan| plan).await;
     refuse(&moods, Some(Reason::Denied));
     sleep(A_WHILE).await;
     let shown = page(gauge.full(), "/").await;
@@ -168,8 +172,25 @@ async fn that_another_process_writes_is_no_trouble_whatever_would_become_of_ones
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_became_of_writes_is_past_once_another_process_writes() {
+    let (gauge, moods, other) = among_others(false, |plan| Plan { slots: 2, ..plan }).await;
+    refuse(&moods, Some(Reason::Denied));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(writes(&gauge).await[0]["failing"], "denied");
+    other(HERE);
+    sleep(A_WHILE).await;
+    refuse(&moods, None);
+    sleep(A_WHILE).await;
+    let told = &writes(&gauge).await[0];
+    assert_eq!(
+        [&told["state"], &told["failing"], &told["failing_since"]],
+        [&"stands_by".into(), &Json::Null, &Json::Null]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_observer_writes_nothing_and_says_nothing_of_it() {
-    let (gauge, _) = among_others(true, |plan| Plan { observer: true, ..plan }).await;
+    let (gauge, ..) = among_others(true, |plan| Plan { observer: true, ..plan }).await;
     let shown = page(gauge.full(), "/").await;
     assert_eq!((heartbeats(&shown), writes(&gauge).await), (Vec::new(), Vec::new()));
     assert!(!gauge.get("/").await.body.contains("heartbeats from here"));
@@ -180,7 +201,7 @@ async fn before_the_first_acknowledgement_there_is_a_dash_and_of_many_regions_on
     let early = page(Gauge::after(Duration::ZERO, 1).await.full(), "/").await;
     assert_eq!(
         heartbeats(&early),
-        ["us-east-1, eu-west-1, ap-southeast-2: who writes is not known yet; last acknowledged -"]
+        ["us-east-1, eu-west-1, ap-southeast-2: who writes is not known yet; nothing acknowledged yet"]
     );
     let late = page(Gauge::after(A_WHILE, 1).await.full(), "/").await;
     let [said] = &heartbeats(&late)[..] else { panic!("{late}") };
@@ -194,7 +215,7 @@ async fn the_page_is_green_only_where_every_pair_is_ok_and_nothing_that_this_pro
     let (mut green, mut troubled) = (0, 0);
     for seed in 0..4 {
         let mut random = SmallRng::seed_from_u64(seed);
-        let (gauge, moods) = among_others(seed == 3, |plan| plan).await;
+        let (gauge, moods, _) = among_others(seed == 3, |plan| plan).await;
         for _ in 0..40 {
             let reason = random.random::<bool>().then(|| reasons[random.random_range(0..reasons.len())]);
             refuse(&moods, reason);

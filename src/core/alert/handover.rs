@@ -61,6 +61,7 @@ impl Alerts {
             summary: words::summary(rule, store, &key.subject),
             cause: before.map_or_else(|| "it was firing before this gauge started".into(), |alert| alert.cause.clone()),
             was: before.map_or_else(|| "".into(), |alert| alert.was.clone()),
+            so_at: before.and_then(|alert| alert.so_at),
         };
         let from = before.map(Alert::phase);
         transitions.push(AlertTransition { from, to: Some(Phase::Firing), alert: alert.clone() });

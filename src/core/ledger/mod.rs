@@ -153,8 +153,13 @@ impl Source {
 
     /// Takes note of who holds the seat.
     fn reigns(&mut self, reign: Reign, at: Mono) {
-        if Seat::of(&reign) != Seat::of(&self.reign) {
+        let seat = Seat::of(&reign);
+        if seat != Seat::of(&self.reign) {
             self.seat_since = at;
+            // What became of writes before another process's says nothing of those after them.
+            if !seat.may_be_ours() {
+                self.keys.iter_mut().for_each(|key| key.failing = None);
+            }
         }
         self.reign = reign;
     }

@@ -24,6 +24,7 @@ impl Ledger {
         self.own.clock_steps = self.clocks.epoch();
         self.own.void_proofs = self.clocks.voided();
         self.own.clock_conflicts = self.clocks.conflicts();
+        // Those that were retired, too: what is told of a region stands at its place.
         let regions = || (0..plan.regions.len() as u16).map(RegionId);
         let seats = regions().map(|region| plan.writes(region).then(|| self.seat(region))).collect();
         let writings = regions().map(|region| plan.writes(region).then(|| self.writing(region))).collect();

@@ -168,12 +168,9 @@ fn row(shown: &Shown<'_>, groups: &[Alike<'_>], place: usize) -> Markup {
     }
 }
 
-/// Until when it is known to have been so, where that is not now.
+/// Until when it is known to have been so, where that is not now; `None` as well where nobody here saw that.
 fn until(alert: &Alert) -> Option<Wall> {
-    match alert.holds {
-        Holds::Now => None,
-        Holds::OverSince(at) | Holds::UnknownSince(at) => Some(at),
-    }
+    alert.so_at.filter(|_| alert.holds != Holds::Now)
 }
 
 fn state(alert: &Alert, now: Wall) -> String {
@@ -187,12 +184,13 @@ fn state(alert: &Alert, now: Wall) -> String {
 
 /// What is the matter and why; of what is not so now, until when that was so.
 fn told(alert: &Alert, now: Wall) -> String {
-    let (when, cause) = match until(alert) {
-        None => (String::new(), &alert.cause),
+    let (when, cause) = match (alert.holds, alert.so_at) {
+        (Holds::Now, _) => (String::new(), &alert.cause),
         // Why nobody knows is told with the pair's state. It is no reason for what is the matter here.
-        Some(at) => (format!("Until {}: ", clock(at, now)), &alert.was),
+        (_, Some(at)) => (format!("Until {}: ", clock(at, now)), &alert.was),
+        (_, None) => ("Before this gauge started: ".to_owned(), &alert.was),
     };
-    // "X cannot be read: X cannot be read: access is denied."
+    // A cause often begins with what the summary ends with.
     let is_said = |part: &&str| alert.summary.ends_with(part);
     let parts = cause.split(": ").filter(|part| !part.is_empty() && !is_said(part));
     let cause = parts.map(|part| format!(": {part}")).collect::<String>();

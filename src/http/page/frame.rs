@@ -126,7 +126,7 @@ fn states<'a>(pairs: impl Iterator<Item = &'a ShownPair<'a>> + Clone) -> String 
 fn contents(shown: &Shown<'_>) -> Markup {
     let now = shown.view.now.mono;
     let told = |store: &ShownStore<'_>| match states(store.pairs.iter()) {
-        bad if bad.is_empty() && heartbeats::of(store, now).iter().any(|one| one.is_trouble) => "writes fail".into(),
+        bad if bad.is_empty() => heartbeats::briefly(store, now).unwrap_or_default().to_owned(),
         bad => bad,
     };
     let mut stores: Vec<_> = shown.wanted().map(|store| (store, told(store))).collect();

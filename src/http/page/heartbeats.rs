@@ -60,6 +60,8 @@ impl Alike<'_> {
     pub(super) fn place(&self) -> String {
         match self.regions.len() {
             count if count > NAMED_MAX && count == self.of => format!("all {count} regions"),
+            // Where there is trouble it is named, unless it is everywhere.
+            count if count > NAMED_MAX && !self.is_trouble => format!("{count} of {} regions", self.of),
             _ => self.regions.join(", "),
         }
     }
@@ -73,7 +75,7 @@ impl Alike<'_> {
 fn standing(writing: &Writing, standing: Standing, now: Now, at_most: &str) -> String {
     let acknowledged = match writing.acknowledged_at {
         Some(at) => format!("last acknowledged {} ago{at_most}", words::span((now.mono - at).as_secs_f64())),
-        None => format!("last acknowledged {}", words::UNKNOWN),
+        None => "nothing acknowledged yet".to_owned(),
     };
     match standing {
         Standing::StandsBy => "another process writes, this one stands by".to_owned(),
@@ -139,6 +141,15 @@ pub(super) fn section(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
     }
 }
 
+/// What is wrong with a store's, in a few words.
+pub(super) fn briefly(store: &ShownStore<'_>, now: Mono) -> Option<&'static str> {
+    let is_any = |wanted| standings(store.store, now).any(|(.., standing)| standing == wanted);
+    match is_any(Standing::Fails) {
+        true => Some("writes fail"),
+        false => is_any(Standing::Throttled).then_some("writes are throttled"),
+    }
+}
+
 /// What is wrong with them, in all stores, whatever was asked for; `None`: nothing is.
 pub(super) fn trouble(shown: &Shown<'_>) -> Option<String> {
     let mut troubles: BTreeMap<(bool, &str), Vec<String>> = BTreeMap::new();
@@ -158,7 +169,8 @@ pub(super) fn trouble(shown: &Shown<'_>) -> Option<String> {
         let more = places.len().saturating_sub(NAMED_MAX);
         let mut named = places[..places.len() - more].join(", ");
         if more > 0 {
-            named = format!("{named} and {more} more places");
+            let places = if more == 1 { "place" } else { "places" };
+            named = format!("{named} and {more} more {places}");
         }
         match is_throttled {
             true => format!("this gauge is throttled when it writes in {named}"),

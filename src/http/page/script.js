@@ -13,6 +13,7 @@ let { title } = document;
 let asOf = document.getElementById("live").textContent;
 let answeredAt = Date.now();
 let asked = 0;
+let asking;
 let scheduled;
 
 // Two elements are the same one if they have the same name and the same id.
@@ -73,7 +74,9 @@ class Refused extends Error {}
 
 // The answer, and all of its text. Over a slow link that may take long, of which is told; it is given up when nothing comes.
 async function ask(turn) {
-  const given = new AbortController();
+  // Nobody waits any more for the one before.
+  asking?.abort();
+  const given = (asking = new AbortController());
   const giveUp = () => given.abort(new DOMException("it did not answer in time", "TimeoutError"));
   let silence = setTimeout(giveUp, PATIENCE);
   let late;

@@ -308,10 +308,10 @@ fn clocks(shown: &Shown<'_>, store: &ShownStore<'_>) -> Markup {
                         @for one in &writers {
                             tr {
                                 th scope="row" { (one.source) }
-                                td.number { (bound(one.pair.offset.min.map(|(min, _)| min))) }
-                                td.number { (bound(one.pair.offset.max.map(|(max, _)| max))) }
+                                td.number data-head="at least" { (bound(one.pair.offset.min.map(|(min, _)| min))) }
+                                td.number data-head="at most" { (bound(one.pair.offset.max.map(|(max, _)| max))) }
                                 td { (words::bases(one.pair.offset)) }
-                                td.number {
+                                td.number data-head="last heard of" {
                                     @match heard(store, one.pair.source) {
                                         Some(at) => { (words::span((shown.view.now.mono - at).as_secs_f64())) " ago" },
                                         None => (words::UNKNOWN),

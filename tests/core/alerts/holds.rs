@@ -14,6 +14,7 @@ fn an_alert_knows_whether_it_is_so_now_and_what_it_was_until_it_was_not() {
     let stalled = "TidegaugeStalled page orders region-0 region-1";
     let alert = watch.alert(stalled);
     assert_eq!((alert.holds, &alert.was), (Holds::Now, &alert.cause));
+    let last_seen = watch.sims[0].now.wall;
     watch.sims[0].down.push(RegionId(1));
     watch.run_until(300.0);
     let (now, alert) = (watch.sims[0].now.wall, watch.alert(stalled));
@@ -33,6 +34,9 @@ fn an_alert_knows_whether_it_is_so_now_and_what_it_was_until_it_was_not() {
     let Holds::OverSince(over) = alert.holds else { panic!("{:?}", alert.holds) };
     assert!(alert.phase() == Phase::Firing && (95.0..100.0).contains(&(now - over).as_secs_f64()), "{:?}", now - over);
     assert!(alert.was.contains("nothing new has become visible"), "{}", alert.was);
+    // Not when it was found to be over: nobody had seen it for minutes.
+    let so_at = alert.so_at.unwrap();
+    assert!((0.0..5.0).contains(&(so_at - last_seen).as_secs_f64()), "{so_at:?}");
     pause(&mut watch.sims[0], 0, 1, true);
     watch.run_until(410.0);
     assert_eq!(watch.alert(stalled).holds, Holds::Now);

@@ -8,7 +8,7 @@ export const startInEveryState = () => Gauge.start(["--config", ours("states.tom
 
 // The cells, once every state is among them.
 export function inEveryState(page) {
-  return until("every state shows", 30, async () => {
+  return until("every state shows", 50, async () => {
     const all = await cells(page);
     const states = [...new Set(all.map((cell) => cell.state))].sort();
     return states.join() === STATES.join() && all;

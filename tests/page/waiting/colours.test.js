@@ -5,7 +5,7 @@ import { cells, close, launch, open } from "../support/browser.js";
 import { inEveryState, startInEveryState } from "../support/states.js";
 
 const DEFICIENCIES = ["none", "achromatopsia", "deuteranopia", "protanopia", "tritanopia"];
-const SIGNS = { lagging: "▲", ok: "●", read_failing: "✕", stalled: "■", throttled: "◆", unknown: "?", write_failing: "✕" };
+const SIGNS = { lagging: "▲", ok: "●", read_failing: "✕", stalled: "■", throttled: "◆", unknown: "?", write_failing: "⊘" };
 
 let browser, gauge;
 before(async () => {
@@ -68,7 +68,7 @@ test("what stands on stripes can be read on each of them, and no two kinds of st
     await page.goto(gauge.origin);
     const all = await inEveryState(page);
     const backgrounds = new Map(all.map((cell) => [cell.state, `${cell.colour} ${cell.image}`]));
-    // Both are failures, and words tell which.
+    // Both are failures, and signs and words tell which.
     assert.equal(backgrounds.get("read_failing"), backgrounds.get("write_failing"));
     assert.equal(new Set(backgrounds.values()).size, backgrounds.size - 1, [...backgrounds].join("\n"));
     const [ink, paper, stripes, silent] = await page.evaluate(() => {
