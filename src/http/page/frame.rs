@@ -20,7 +20,6 @@ const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'
 
 /// All of it.
 pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> Markup {
-    let is_bad = shown.pairs().any(|one| !one.is_ok()) || heartbeats::trouble(shown).is_some();
     let main = html! {
         (settings(shown.view, loaded))
         (contents(shown))
@@ -31,7 +30,8 @@ pub(super) fn page(shown: &Shown<'_>, loaded: &Loaded) -> Markup {
         @for store in shown.wanted() { (store::section(shown, store)) }
         @if shown.choice != Choice::All { p { a href="." { "All stores" } } }
     };
-    around(shown.view, &summary(shown), is_bad, &main)
+    let (summary, is_bad) = summary(shown);
+    around(shown.view, &summary, is_bad, &main)
 }
 
 /// Of what cannot be shown, and why not.
@@ -97,8 +97,8 @@ fn settings(view: &View, loaded: &Loaded) -> Markup {
     }
 }
 
-/// How it stands, in a line.
-fn summary(shown: &Shown<'_>) -> String {
+/// How it stands, in a line, and whether something is wrong.
+fn summary(shown: &Shown<'_>) -> (String, bool) {
     let all = shown.pairs().count();
     let bad = shown.pairs().filter(|one| !one.is_ok()).count();
     let pairs = match (all, bad) {
@@ -109,8 +109,8 @@ fn summary(shown: &Shown<'_>) -> String {
         (_, bad) => format!("{bad} of {all} region pairs are not ok: {}", states(shown.pairs())),
     };
     match heartbeats::trouble(shown) {
-        Some(trouble) => format!("{pairs}; {trouble}"),
-        None => pairs,
+        Some(trouble) => (format!("{pairs}; {trouble}"), true),
+        None => (pairs, bad > 0),
     }
 }
 
