@@ -63,8 +63,11 @@ impl Store for Moody {
 }
 
 /// A gauge of the first region and its store's mind, while other gauges write elsewhere; as `change` says, and beside one
-/// that began before it, if so. And what starts another one in a region.
-pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, Arc<Mutex<Moods>>, impl Fn(RegionId)) {
+/// that began before it, if so. And what starts another one in a region, until it is cancelled.
+pub async fn among_others(
+    stands_by: bool,
+    change: fn(Plan) -> Plan,
+) -> (Gauge, Arc<Mutex<Moods>>, impl Fn(RegionId) -> CancellationToken) {
     let settings = settings("");
     let clock = Clock::start_virtual(STARTED);
     let stop = CancellationToken::new();
@@ -76,12 +79,15 @@ pub async fn among_others(stands_by: bool, change: fn(Plan) -> Plan) -> (Gauge, 
     };
     let here = of(HERE, 1);
     let grace = Duration::from_secs(1);
-    let (of_others, until) = (store.clone(), stop.clone());
+    let (of_others, until_all) = (store.clone(), stop.clone());
     let other = move |region: RegionId| {
-        let plan = of(region, 10 + u128::from(region.0));
+        let (plan, until) = (of(region, 10 + u128::from(region.0)), until_all.child_token());
         driver::start(of_others.clone(), Nobody, plan, clock, until.clone(), grace);
+        until
     };
-    (0..REGIONS.len() as u16).map(RegionId).filter(|region| stands_by || *region != HERE).for_each(&other);
+    for region in (0..REGIONS.len() as u16).map(RegionId).filter(|region| stands_by || *region != HERE) {
+        other(region);
+    }
     sleep(Duration::from_secs(5)).await;
     let moods = Arc::new(Mutex::new(Moods::default()));
     let moody = Moody { store, moods: moods.clone() };
@@ -173,13 +179,20 @@ async fn that_another_process_writes_is_no_trouble_whatever_would_become_of_ones
 
 #[tokio::test(start_paused = true)]
 async fn what_became_of_writes_is_past_once_another_process_writes() {
-    let (gauge, moods, other) = among_others(false, |plan| Plan { slots: 2, ..plan }).await;
+    let (gauge, moods, other) = among_others(false, |plan| plan).await;
     refuse(&moods, Some(Reason::Denied));
-    sleep(Duration::from_secs(10)).await;
-    assert_eq!(writes(&gauge).await[0]["failing"], "denied");
-    other(HERE);
+    let first = other(HERE);
     sleep(A_WHILE).await;
     refuse(&moods, None);
+    sleep(A_WHILE).await;
+    assert_eq!(writes(&gauge).await[0]["state"], "stands_by");
+
+    // It would take over, and may not; then another one does.
+    refuse(&moods, Some(Reason::Denied));
+    first.cancel();
+    sleep(A_WHILE).await;
+    assert_eq!(writes(&gauge).await[0]["failing"], "denied");
+    other(HERE);
     sleep(A_WHILE).await;
     let told = &writes(&gauge).await[0];
     assert_eq!(
